@@ -1,0 +1,171 @@
+"""Answers of the other side, read without ever raising.
+
+A missing field, an HTML login page or a 204 is the target's doing, not an error of the suite: whatever cannot be read is
+`ABSENT`. Every value that is read remembers the exchange it came from, so that a check can name its evidence.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, final
+
+from fulfillment_conformance.exchange import Exchange, header
+
+
+@final
+class Absent:
+    """What a value that is not there reads as; there is one instance, `ABSENT`."""
+
+    _only: "Absent | None" = None
+
+    def __new__(cls) -> "Absent":
+        """Return the one instance."""
+        if cls._only is None:
+            cls._only = super().__new__(cls)
+        return cls._only
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT: Final = Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value read from an answer: what it is called, what it is, and the exchange that showed it."""
+
+    name: str
+    value: Any
+    exchange: Exchange
+
+    @property
+    def absent(self) -> bool:
+        """Whether there was nothing to read."""
+        return self.value is ABSENT
+
+    def __getitem__(self, key: str | int) -> "Reading":
+        """Return the part below `key`, absent where this value has none."""
+        value: Any = ABSENT
+        if (isinstance(key, str) and isinstance(self.value, dict)) or (
+            isinstance(key, int) and isinstance(self.value, list) and -len(self.value) <= key < len(self.value)
+        ):
+            value = self.value.get(key, ABSENT) if isinstance(self.value, dict) else self.value[key]
+        name = f"{self.name}[{key}]" if isinstance(key, int) else f"{self.name}.{key}"
+        return Reading(name, value, self.exchange)
+
+    def __iter__(self) -> Iterator["Reading"]:
+        """Iterate over the elements of an array; anything else has none."""
+        return (self[index] for index in range(len(self)))
+
+    def __len__(self) -> int:
+        """Return the number of elements of an array; anything else has none."""
+        return len(self.value) if isinstance(self.value, list) else 0
+
+    def __bool__(self) -> bool:
+        return not self.absent
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value!r}"
+
+
+def value_of(thing: Any) -> Any:
+    """Return the bare value of a reading, and anything else as it is."""
+    return thing.value if isinstance(thing, Reading) else thing
+
+
+class Answer:
+    """One answer of a target. `status_code` is None when no answer came (`error` says why)."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    @property
+    def status_code(self) -> int | None:
+        """The HTTP status, or None."""
+        return self.exchange.status
+
+    @property
+    def error(self) -> str | None:
+        """What happened instead of an answer, or None."""
+        return self.exchange.error
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return self.status_code is not None and 200 <= self.status_code < 300
+
+    @property
+    def is_client_error(self) -> bool:
+        """Whether the status is 4xx."""
+        return self.status_code is not None and 400 <= self.status_code < 500
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether the status is 5xx."""
+        return self.status_code is not None and self.status_code >= 500
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that are not UTF-8 are replaced."""
+        return self.exchange.response_body.decode("utf-8", "replace")
+
+    @cached_property
+    def body(self) -> Reading:
+        """The JSON body, absent when there is none or it is not JSON."""
+        try:
+            value = json.loads(self.exchange.response_body) if self.exchange.response_body.strip() else ABSENT
+        except (ValueError, RecursionError):
+            value = ABSENT
+        return Reading("body", value, self.exchange)
+
+    def __getitem__(self, key: str | int) -> Reading:
+        """Return a field of the JSON body, named without the `body.` in front."""
+        reading = self.body[key]
+        return Reading(str(key), reading.value, self.exchange)
+
+    def header(self, name: str) -> Reading:
+        """Return a response header (first value)."""
+        value = header(self.exchange.response_headers, name)
+        return Reading(f"header {name}", ABSENT if value is None else value, self.exchange)
+
+    @property
+    def status_line(self) -> Reading:
+        """The status code as a reading."""
+        return Reading("status", ABSENT if self.status_code is None else self.status_code, self.exchange)
+
+    def __repr__(self) -> str:
+        came = self.status_code if self.status_code is not None else self.error
+        return f"<{type(self).__name__} {self.exchange.method} {self.exchange.url} -> {came}>"
+
+
+class SubscriptionAnswer(Answer):
+    """An answer whose body is, or should be, a subscription object."""
+
+    @property
+    def status(self) -> Reading:
+        """`saasSubscriptionStatus`."""
+        return self["saasSubscriptionStatus"]
+
+    @property
+    def plan(self) -> Reading:
+        """`planId`."""
+        return self["planId"]
+
+    @property
+    def quantity(self) -> Reading:
+        """`quantity`: seats, absent or empty on flat plans."""
+        return self["quantity"]
+
+
+class OperationAnswer(Answer):
+    """An answer whose body is, or should be, an operation object."""
+
+    @property
+    def status(self) -> Reading:
+        """`status` of the operation: NotStarted, InProgress, Succeeded, Failed or Conflict."""
+        return self["status"]

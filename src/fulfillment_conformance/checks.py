@@ -1,0 +1,317 @@
+"""Checks: one decision about one requirement each, recorded with what was expected, what came, and where it was seen.
+
+A check never raises. `Checks` collects what a test decides; the plugin fails the test once, at its end, listing every
+failed check. Rules kept here, so that no test can forget them:
+
+* a refusal counts only beside a *twin*, the same request without the fault, that was accepted; otherwise `undecided`;
+* statuses that the catalogue row lists as accepted readings pass with a note, those only observed pass under the profile
+  `observed` alone;
+* what could not be arranged is `untestable`, with the name of what is missing.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Protocol
+
+from fulfillment_conformance.answers import ABSENT, Answer, Reading, value_of
+from fulfillment_conformance.catalogue import Catalogue, Requirement
+from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.outcome import CheckResult, Outcome
+from fulfillment_conformance.redaction import Redactor
+
+GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""The syntax of every id that the marketplace makes."""
+
+
+class Effects(Protocol):
+    """What a publisher did after something happened to it: calls that reached the marketplace, state that changed."""
+
+    def changes(self) -> Sequence[str]:
+        """Describe each change, in words for the report; empty when nothing happened."""
+
+    def evidence(self) -> Sequence[Exchange]:
+        """Return the exchanges that show it."""
+
+
+class UnclaimedRequirement(Exception):
+    """A test checks an id that its marker does not claim: the suite's own fault."""
+
+
+class Checks:
+    """The checks of one test. Calling it with an id gives the `Check` that records decisions about this id."""
+
+    def __init__(
+        self, claims: Collection[str], catalogue: Catalogue, *, profile: str = "documented", redactor: Redactor
+    ) -> None:
+        self.results: list[CheckResult] = []
+        self.profile = profile
+        self._claims = claims
+        self._catalogue = catalogue
+        self._redactor = redactor
+
+    def __call__(self, requirement_id: str) -> "Check":
+        """Return the check of a claimed requirement.
+
+        Raises:
+            UnclaimedRequirement: the test's `requirement` marker does not name the id.
+        """
+        if requirement_id not in self._claims:
+            raise UnclaimedRequirement(
+                f"check({requirement_id!r}): the test claims {', '.join(self._claims)}; add the id to its marker"
+            )
+        return Check(self._catalogue[requirement_id], self)
+
+    def each(self, *requirement_ids: str) -> "list[Check]":
+        """Return the checks of several ids that one observation decides together."""
+        return [self(requirement_id) for requirement_id in requirement_ids]
+
+    def record(
+        self,
+        requirement: Requirement,
+        outcome: Outcome,
+        *,
+        expected: str = "",
+        actual: str = "",
+        reason: str = "",
+        notes: Iterable[str] = (),
+        rests_on: Iterable[Exchange] = (),
+    ) -> None:
+        """Keep one decision; all texts are redacted here."""
+        clean = self._redactor.text
+        self.results.append(
+            CheckResult(
+                requirement=requirement.id,
+                outcome=outcome,
+                expected=clean(expected),
+                actual=clean(actual),
+                reason=clean(reason),
+                notes=tuple(clean(note) for note in notes),
+                exchanges=tuple(dict.fromkeys(exchange.number for exchange in rests_on)),
+            )
+        )
+
+    @property
+    def failures(self) -> list[CheckResult]:
+        """The failed checks so far."""
+        return [result for result in self.results if result.outcome is Outcome.FAILED]
+
+
+class Check:
+    """Decisions about one requirement. Each method records exactly one and returns whether it passed."""
+
+    def __init__(self, requirement: Requirement, checks: Checks) -> None:
+        self.requirement = requirement
+        self._checks = checks
+
+    def that(
+        self,
+        condition: bool,
+        *,
+        expected: str,
+        actual: Any,
+        rests_on: Iterable[Answer | Reading | Exchange] = (),
+        notes: Iterable[str] = (),
+    ) -> bool:
+        """Record a free condition, with what was expected and what was seen in words."""
+        self._checks.record(
+            self.requirement,
+            Outcome.PASSED if condition else Outcome.FAILED,
+            expected=expected,
+            actual=str(actual),
+            notes=notes,
+            rests_on=_exchanges(rests_on),
+        )
+        return condition
+
+    def equals(self, actual: Reading | Any, expected: Reading | Any) -> bool:
+        """Record whether two values are equal, compared with type (`1` is not `true`, `"1"` is not `1`)."""
+        left, right = value_of(actual), value_of(expected)
+        same = left == right and isinstance(left, bool) == isinstance(right, bool)
+        return self.that(
+            same,
+            expected=_described(actual, right, expected),
+            actual=_shown(left),
+            rests_on=_readings(actual, expected),
+        )
+
+    def is_one_of(self, actual: Reading | Any, allowed: Iterable[Any]) -> bool:
+        """Record whether a value is among the allowed ones, byte for byte."""
+        options = list(allowed)
+        value = value_of(actual)
+        return self.that(
+            any(value == option and isinstance(value, bool) == isinstance(option, bool) for option in options),
+            expected=f"{_name(actual)} one of {', '.join(_shown(option) for option in options)}",
+            actual=_shown(value),
+            rests_on=_readings(actual),
+        )
+
+    def matches(self, actual: Reading | Any, pattern: re.Pattern[str], *, meaning: str) -> bool:
+        """Record whether a value is a string of the given syntax as a whole."""
+        value = value_of(actual)
+        return self.that(
+            isinstance(value, str) and pattern.fullmatch(value) is not None,
+            expected=f"{_name(actual)} {meaning}",
+            actual=_shown(value),
+            rests_on=_readings(actual),
+        )
+
+    def is_guid(self, actual: Reading | Any) -> bool:
+        """Record whether a value is a GUID."""
+        return self.matches(actual, GUID, meaning="a GUID")
+
+    def is_a(self, actual: Reading | Any, *kinds: type, meaning: str) -> bool:
+        """Record whether a value has one of the JSON types given (`bool` never counts as `int`)."""
+        value = value_of(actual)
+        right = isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)
+        return self.that(
+            right, expected=f"{_name(actual)} {meaning}", actual=_shown(value), rests_on=_readings(actual)
+        )
+
+    def is_text(self, actual: Reading | Any) -> bool:
+        """Record whether a value is a string with something in it."""
+        value = value_of(actual)
+        return self.that(
+            isinstance(value, str) and bool(value.strip()),
+            expected=f"{_name(actual)} a string that is not empty",
+            actual=_shown(value),
+            rests_on=_readings(actual),
+        )
+
+    def absent_or(self, actual: Reading, allowed: Iterable[Any]) -> bool:
+        """Record whether a value is missing or among the allowed ones."""
+        return self.is_one_of(actual, [ABSENT, *allowed])
+
+    def status(self, answer: Answer, *expected: int) -> bool:
+        """Record whether an answer has one of the expected statuses, or one that the row accepts as another reading."""
+        outcome, notes = self._judge_status(answer, expected)
+        self._checks.record(
+            self.requirement,
+            outcome,
+            expected=f"{_request(answer)} answered {_statuses(expected)}",
+            actual=_came(answer),
+            notes=notes,
+            rests_on=[answer.exchange],
+        )
+        return outcome is Outcome.PASSED
+
+    def accepted(self, answer: Answer) -> bool:
+        """Record whether an answer is 2xx."""
+        return self.that(
+            answer.is_success,
+            expected=f"{_request(answer)} accepted (2xx)",
+            actual=_came(answer),
+            rests_on=[answer],
+        )
+
+    def refused(
+        self, answer: Answer, *, with_status: int | Collection[int] | None = None, while_twin: Answer
+    ) -> bool:
+        """Record whether a faulty request is refused while its twin, the same without the fault, is accepted.
+
+        Args:
+            answer: the answer to the request with the fault.
+            with_status: the statuses that refuse it rightly; None for any 4xx.
+            while_twin: the answer to the twin. If it is not 2xx, a refusal proves nothing: `undecided`.
+        """
+        expected = () if with_status is None else (with_status,) if isinstance(with_status, int) else tuple(with_status)
+        wanted = f"{_request(answer)} refused with {_statuses(expected) if expected else '4xx'}"
+        rests_on = [answer.exchange, while_twin.exchange]
+        taken = answer.is_success and self._reading_for(answer.status_code) is None
+        if not taken and not while_twin.is_success:
+            self._checks.record(
+                self.requirement,
+                Outcome.UNDECIDED,
+                expected=wanted,
+                actual=_came(answer),
+                reason=f"the twin, the same request without the fault, was not accepted either: {_came(while_twin)}",
+                rests_on=rests_on,
+            )
+            return False
+        if expected:
+            outcome, notes = self._judge_status(answer, expected)
+        else:
+            outcome, notes = (Outcome.PASSED if answer.is_client_error else Outcome.FAILED), ()
+        self._checks.record(
+            self.requirement, outcome, expected=wanted, actual=_came(answer), notes=notes, rests_on=rests_on
+        )
+        return outcome is Outcome.PASSED
+
+    def no_effect(self, effects: Effects) -> bool:
+        """Record whether something left no trace at the publisher: no state change, no call that acts on it."""
+        changes = effects.changes()
+        return self.that(
+            not changes,
+            expected="no effect: no change of state and no call that acts on it",
+            actual="; ".join(changes) or "no effect",
+            rests_on=effects.evidence(),
+        )
+
+    def untestable(self, missing: str) -> None:
+        """Record that the situation cannot be arranged or seen on this target, naming what is missing."""
+        self._checks.record(self.requirement, Outcome.UNTESTABLE, reason=missing)
+
+    def undecided(self, reason: str, *, rests_on: Iterable[Answer | Reading | Exchange] = ()) -> None:
+        """Record that the observation does not tell."""
+        self._checks.record(self.requirement, Outcome.UNDECIDED, reason=reason, rests_on=_exchanges(rests_on))
+
+    def not_applicable(self, reason: str) -> None:
+        """Record that the target does not claim what this requirement is about."""
+        self._checks.record(self.requirement, Outcome.NOT_APPLICABLE, reason=reason)
+
+    def _judge_status(self, answer: Answer, expected: Sequence[int]) -> tuple[Outcome, tuple[str, ...]]:
+        if answer.status_code in expected:
+            return Outcome.PASSED, ()
+        reading = self._reading_for(answer.status_code)
+        if reading is None:
+            return Outcome.FAILED, ()
+        text, only_observed = reading
+        if not only_observed:
+            return Outcome.PASSED, (f"accepted reading: {text}",)
+        if self._checks.profile == "observed":
+            return Outcome.PASSED, (f"observed: {text}",)
+        return Outcome.FAILED, (f"deviates from the pages; the live service has been seen to do so: {text}",)
+
+    def _reading_for(self, status: int | None) -> tuple[str, bool] | None:
+        for reading in self.requirement.accepted:
+            if status is not None and status in reading.statuses:
+                return f"{reading.reading} ({reading.source})", reading.profile == "observed"
+        return None
+
+
+def _exchanges(things: Iterable[Answer | Reading | Exchange]) -> list[Exchange]:
+    return [thing if isinstance(thing, Exchange) else thing.exchange for thing in things]
+
+
+def _readings(*things: Any) -> list[Reading]:
+    return [thing for thing in things if isinstance(thing, Reading)]
+
+
+def _name(thing: Any) -> str:
+    return thing.name if isinstance(thing, Reading) else "the value"
+
+
+def _shown(value: Any, limit: int = 300) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _described(actual: Any, right: Any, expected: Any) -> str:
+    like = f", as {expected.name} of {expected.exchange.method} showed" if isinstance(expected, Reading) else ""
+    return f"{_name(actual)} {_shown(right)}{like}"
+
+
+def _request(answer: Answer) -> str:
+    exchange = answer.exchange
+    path = re.sub(r"^\w+://[^/]+", "", exchange.url)
+    return f"{exchange.method} {path}"
+
+
+def _statuses(statuses: Sequence[int]) -> str:
+    return " or ".join(str(status) for status in statuses)
+
+
+def _came(answer: Answer) -> str:
+    if answer.status_code is None:
+        return f"no answer: {answer.error}"
+    text = answer.text.strip()
+    return f"{answer.status_code}" + (f": {text[:200]}" if text and not answer.is_success else "")
