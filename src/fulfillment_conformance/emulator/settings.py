@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # the settings of the identity provider are read without the marketplace
-    from fulfillment_conformance.marketplace import Offer
+    from fulfillment_conformance.marketplace import Offer, Rules
 
 MARKETPLACE_APP_ID = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"
 """The application id of Microsoft's marketplace: audience of access tokens, sender of notification tokens."""
@@ -31,12 +31,21 @@ class IdentitySettings:
     certificate_pem: bytes | None = field(default=None, repr=False)
 
 
+OTHER_PUBLISHER = IdentitySettings(
+    tenant_id="c3a1e6b8-0f4d-4b57-9d2e-71c05a9f8e34",
+    client_id="b7d94c02-6e1a-4f38-8c5b-2f60d3a7e915",
+    client_secret="another-development-secret",  # noqa: S106 - the application exists in this process only
+)
+"""The application of the second publisher, whose subscriptions the first may not see."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that is fixed for the life of an emulator, and the two addresses it starts with.
 
     Attributes:
         profile: whose behaviour it shows.
+        rules: every switch of that behaviour; None: as the profile has them.
         seed: same seed, same ids, keys, purchase tokens and choices.
         offers: what can be bought; None stands for `offers.default_offers()`.
         identity: the publisher's application.
@@ -51,6 +60,7 @@ class Settings:
     """
 
     profile: Profile = "documented"
+    rules: "Rules | None" = None
     seed: int = 0
     offers: "Sequence[Offer] | None" = None
     identity: IdentitySettings = field(default_factory=IdentitySettings)

@@ -1,0 +1,181 @@
+"""The suite's one way to make an HTTP request: bounded in time and size, never following a redirect, always recorded.
+
+Whatever goes wrong on the way is part of the exchange (`error`), not an exception: what it means is for the caller to say.
+"""
+
+import ssl
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from fulfillment_conformance.errors import UsageProblem
+from fulfillment_conformance.exchange import Exchange, HeaderList, Observer, Party, header, ignore
+
+BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes of a response that are read, before and after decompression; the rest is not fetched."""
+
+
+def trust(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Return a client TLS context that trusts the system's authorities, or only `ca_file` if one is given.
+
+    Raises:
+        UsageProblem: the file is missing or holds no certificate.
+    """
+    if ca_file is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise UsageProblem(f"tls_ca {ca_file}: {error}; name a PEM file that holds the authority's certificate") from error
+
+
+class HttpClient:
+    """Sends requests and hands each exchange to the observer. Safe to use from several threads."""
+
+    def __init__(
+        self, *, observer: Observer = ignore, tls: ssl.SSLContext | None = None, timeout: float = 15.0
+    ) -> None:
+        """Prepare a connection pool; `timeout` bounds a whole exchange, in seconds."""
+        self.observer = observer
+        self.timeout = timeout
+        self._client = httpx2.Client(
+            verify=tls if tls is not None else trust(),
+            trust_env=False,  # proxy and CA variables of CI machines must not decide whom we talk to
+            follow_redirects=False,
+            timeout=timeout,
+            # Cookies belong to whoever plays a browser; headers of a request are exactly those its maker gave.
+            headers={"accept": "*/*", "accept-encoding": "identity", "user-agent": "fulfillment-conformance"},
+        )
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        content: bytes = b"",
+        sender: Party = "suite",
+        receiver: Party = "marketplace",
+        purpose: str = "",
+        timeout: float | None = None,
+        observed: bool = True,
+    ) -> Exchange:
+        """Make one exchange and return it, also when no answer came.
+
+        Args:
+            method: HTTP method, sent as it is.
+            url: absolute URL.
+            headers: request headers; several of one name are allowed.
+            content: request body; empty sends none (with `content-length: 0` where the method has bodies).
+            sender: who speaks in this exchange.
+            receiver: who is spoken to.
+            purpose: a few words for the report.
+            timeout: seconds for the whole exchange, instead of the client's own.
+            observed: whether the observer hears of it.
+        """
+        limit = self.timeout if timeout is None else timeout
+        given = list(headers.items() if isinstance(headers, Mapping) else headers)
+        exchange = Exchange(
+            sender=sender,
+            receiver=receiver,
+            method=method,
+            url=url,
+            request_headers=tuple(given),
+            request_body=content,
+            purpose=purpose,
+        )
+        started = time.monotonic()
+        try:
+            request = self._client.build_request(
+                method, url, headers=_raw(given), content=content or None, timeout=httpx2.Timeout(limit)
+            )
+            exchange.request_headers = _pairs(request.headers)
+            response = self._client.send(request, stream=True)
+            try:
+                exchange.status = response.status_code
+                exchange.response_headers = _pairs(response.headers)
+                _read(response, exchange, deadline=started + limit)
+            finally:
+                response.close()
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, UnicodeError, ValueError) as error:
+            exchange.error = exchange.error or ": ".join(filter(None, (type(error).__name__, str(error))))
+            if not isinstance(error, httpx2.HTTPError):
+                exchange.status = None
+        # Sessions of this client carry no state between requests.
+        self._client.cookies.clear()
+        exchange.seconds = time.monotonic() - started
+        if observed:
+            self.observer(exchange)
+        return exchange
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def connection_failed(exchange: Exchange) -> bool:
+    """Whether nobody listens at the address: the request was never taken in."""
+    return exchange.status is None and (exchange.error or "").startswith(("ConnectError", "ConnectTimeout"))
+
+
+def _raw(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    # Header values may be hostile on purpose; latin-1 is what the wire carries, anything else is percent-free UTF-8.
+    return [(name.encode("ascii"), _header_bytes(value)) for name, value in headers]
+
+
+def _header_bytes(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8")
+
+
+def _pairs(headers: httpx2.Headers) -> HeaderList:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw)
+
+
+def _read(response: httpx2.Response, exchange: Exchange, *, deadline: float) -> None:
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        for chunk in response.iter_raw():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                exchange.error = f"the answer's body is larger than {BODY_LIMIT} bytes; reading stopped"
+                break
+            if time.monotonic() > deadline:
+                exchange.error = "the answer's body did not end in time; reading stopped"
+                break
+    finally:
+        raw = b"".join(chunks)[:BODY_LIMIT]
+        exchange.response_body = _decompressed(raw, header(exchange.response_headers, "content-encoding"), exchange)
+
+
+def _decompressed(raw: bytes, encoding: str | None, exchange: Exchange) -> bytes:
+    windows: dict[str, Any] = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+    window = windows.get((encoding or "").strip().lower())
+    if window is None:
+        return raw
+    inflater = zlib.decompressobj(window)
+    try:
+        body = inflater.decompress(raw, BODY_LIMIT)
+    except zlib.error as error:
+        exchange.error = f"the answer's body is not valid {encoding}: {error}"
+        return raw
+    if inflater.unconsumed_tail:
+        exchange.error = f"the answer's body inflates to more than {BODY_LIMIT} bytes; reading stopped"
+    return body

@@ -1,0 +1,409 @@
+"""The pytest plugin: options, the fixtures' session, the judging of every test, the results at the end.
+
+It is loaded by its entry point in every pytest session and does nothing until `--target` names a target file:
+
+    pytest suites/publisher --target publisher.yaml --fc-output reports/publisher
+
+The command line `fulfillment-conformance run` is this plugin with a terminal of its own.
+"""
+
+import contextlib
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from fulfillment_conformance import evidence, report
+from fulfillment_conformance.checks import Checks
+from fulfillment_conformance.errors import ConformanceError, EnvironmentUnavailable
+from fulfillment_conformance.interruptions import Interruption, TargetGone
+from fulfillment_conformance.outcome import Blame, CheckResult, ExitCode, Outcome, TestRecord
+from fulfillment_conformance.run import DEFAULT_SEED, EXCHANGES, Run, RunOptions, check_output, prepare, results_of
+
+_RUN = pytest.StashKey[Run]()
+_JUDGING = pytest.StashKey["Judging"]()
+_STATE = pytest.StashKey["ItemState"]()
+_ON_TARGET = "the-one-target"
+
+
+class ConformanceFailure(AssertionError):
+    """A test whose checks failed: raised once, at its end, listing every failed check."""
+
+
+class ItemState:
+    """What is known of one test while it runs."""
+
+    def __init__(self, claims: tuple[str, ...], checks: Checks) -> None:
+        self.claims = claims
+        self.checks = checks
+        self.blame: Blame | None = None
+        self.reason = ""
+        self.started = time.perf_counter()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; all but `--target` carry a prefix, because other plugins live in the same session."""
+    group = parser.getgroup("fulfillment-conformance", "SaaS Fulfillment API v2 conformance")
+    group.addoption("--target", metavar="FILE", help="target file: what is judged, and how (docs/target-file.md)")
+    group.addoption("--fc-output", metavar="DIR", help="folder for results.json, exchanges.jsonl and the reports")
+    group.addoption("--fc-profile", choices=["documented", "observed"], help="whose behaviour is expected")
+    group.addoption("--fc-seed", type=int, default=DEFAULT_SEED, metavar="N", help="source of all choices of the run")
+    group.addoption("--fc-only", action="append", default=[], metavar="ID", help="judge only this requirement")
+    group.addoption("--fc-set", metavar="NAME", help="judge a frozen set of the catalogue")
+    group.addoption("--fc-progress", choices=["auto", "quiet", "json"], help=pytest.HELP_SUPPRESS if hasattr(pytest, "HELP_SUPPRESS") else None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the run if a target is named."""
+    config.addinivalue_line("markers", "requirement(*ids): the requirements that this test decides")
+    if not config.getoption("--target"):
+        return
+    workerinput = getattr(config, "workerinput", None)
+    output = config.getoption("--fc-output")
+    options = RunOptions(
+        target=Path(config.getoption("--target")),
+        output=Path(output) if output else None,
+        profile=config.getoption("--fc-profile"),
+        seed=config.getoption("--fc-seed"),
+        only=tuple(config.getoption("--fc-only")),
+        set_name=config.getoption("--fc-set"),
+    )
+    try:
+        if options.output is not None and workerinput is None:
+            check_output(options.output)
+        run = prepare(
+            options,
+            redaction_key=bytes.fromhex(workerinput["fc_redaction_key"]) if workerinput else None,
+            worker=workerinput["workerid"] if workerinput else None,
+        )
+    except ConformanceError as error:
+        pytest.exit(f"{error}", returncode=error.exit_code)
+    config.stash[_RUN] = run
+    judging = Judging(config, run)
+    config.stash[_JUDGING] = judging
+    config.pluginmanager.register(judging, "fulfillment-conformance-judging")
+    for module in ("common", run.role):
+        config.pluginmanager.import_plugin(f"fulfillment_conformance.fixtures.{module}")
+    if config.pluginmanager.hasplugin("dsession") or config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(_Workers(run), "fulfillment-conformance-workers")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the evidence file."""
+    if _RUN in config.stash:
+        config.stash[_RUN].recorder.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse suites without a target: there is no default one."""
+    if _RUN not in config.stash and any(item.get_closest_marker("requirement") for item in items):
+        raise pytest.UsageError(
+            "the conformance suites judge a target, and none is named: "
+            "add --target FILE (docs/target-file.md describes the file)"
+        )
+
+
+def run_of(config: pytest.Config) -> Run:
+    """Return the run of this session."""
+    return config.stash[_RUN]
+
+
+def checks_of(item: pytest.Item) -> Checks:
+    """Return the checks of the test that runs."""
+    return item.stash[_STATE].checks
+
+
+class _Workers:
+    """What controller and workers of pytest-xdist tell each other."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["fc_redaction_key"] = self._run.redactor.key.hex()
+
+
+class Judging:
+    """Turns what happens to tests into records, and the records into results."""
+
+    def __init__(self, config: pytest.Config, run: Run) -> None:
+        self._config = config
+        self._run = run
+        self._records: dict[str, TestRecord] = {}
+        self._claims: dict[str, tuple[str, ...]] = {}
+        self._selected: set[str] = set()
+        self._collected: set[str] = set()
+        self._faults: list[int] = []
+        self._reason = ""
+        self._interrupted = False
+        self.results: report.RunResults | None = None
+
+    @property
+    def _is_worker(self) -> bool:
+        return hasattr(self._config, "workerinput")
+
+    # --- collection ---
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep the tests of this run's role and selection; an id that the catalogue lacks stops everything."""
+        kept, left = [], []
+        for item in items:
+            claims = _claims(item)
+            unknown = [claim for claim in claims if claim not in self._run.catalogue]
+            if unknown:
+                self._stop(ExitCode.SUITE_FAULT, f"{item.nodeid} claims {', '.join(unknown)}: not in the catalogue")
+            if claims and self._run.concerns(claims):
+                kept.append(item)
+            else:
+                left.append(item)
+        if items and not any(_party(item, self._run) == self._run.role for item in items if _claims(item)):
+            self._stop(
+                ExitCode.USAGE,
+                f"the target's role is {self._run.role!r}, but none of the {len(items)} tests named judges that role; "
+                f"name suites/{self._run.role}",
+            )
+        if left:
+            config.hook.pytest_deselected(items=left)
+            items[:] = kept
+        if not self._run.target.isolated:
+            # One clock and one webhook address: its tests must not run side by side.
+            for item in items:
+                item.add_marker(pytest.mark.xdist_group(_ON_TARGET))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember what is going to be judged."""
+        for item in session.items:
+            claims = _claims(item)
+            self._claims[_name(item.nodeid)] = claims
+            self._selected.update(claims)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ARG002
+        """Remember what the workers are going to judge: the controller collects nothing itself."""
+        by_id = {test.id: test.claims for test in _suite_tests()}
+        for nodeid in ids:
+            name = _name(nodeid)
+            claims = next((found for test, found in by_id.items() if name.split("[")[0].endswith(test)), ())
+            self._claims[name] = claims
+            self._selected.update(claims)
+
+    # --- one test ---
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        claims = _claims(item)
+        item.stash[_STATE] = ItemState(
+            claims,
+            Checks(claims, self._run.catalogue, profile=self._run.profile, redactor=self._run.redactor),
+        )
+        self._run.recorder.test = _name(item.nodeid)
+        self._run.recorder.take_numbers()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Fail the test once, for all of its failed checks."""
+        yield
+        failures = _binding(item.stash[_STATE].checks, self._run)
+        if failures:
+            raise ConformanceFailure(_told(failures, self._run))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Say what a broken-off test means, and send the record along with the last report."""
+        state = item.stash[_STATE]
+        if call.excinfo is not None:
+            self._interpret(state, call.excinfo.value, call)
+        test_report = yield
+        if call.excinfo is not None and state.reason and not isinstance(call.excinfo.value, ConformanceFailure):
+            test_report.longrepr = self._run.redactor.text(state.reason) if state.blame is not Blame.SUITE else test_report.longrepr
+        for index, (title, text) in enumerate(test_report.sections):
+            test_report.sections[index] = (title, self._run.redactor.text(text))
+        if call.when == "teardown":
+            record = TestRecord(
+                test=_name(item.nodeid),
+                title=_title(item),
+                claims=state.claims,
+                checks=tuple(state.checks.results),
+                exchanges=self._run.recorder.take_numbers(),
+                seconds=time.perf_counter() - state.started,
+                blame=state.blame,
+                reason=self._run.redactor.text(state.reason),
+            )
+            cast("Any", test_report).conformance = record.to_json()
+        return test_report
+
+    def _interpret(self, state: ItemState, error: BaseException, call: pytest.CallInfo[None]) -> None:
+        if isinstance(error, ConformanceFailure | KeyboardInterrupt):
+            return
+        if isinstance(error, TargetGone):
+            self._run.gone = error.exchange
+        if isinstance(error, Interruption):
+            for claim in state.claims:
+                if not any(result.requirement == claim for result in state.checks.results):
+                    state.checks.record(
+                        self._run.catalogue[claim],
+                        error.outcome,
+                        reason=str(error),
+                        rests_on=[error.exchange] if error.exchange else [],
+                    )
+            state.reason = str(error)
+        elif isinstance(error, EnvironmentUnavailable):
+            state.blame, state.reason = Blame.ENVIRONMENT, str(error)
+        elif isinstance(error, ConformanceError) and error.exit_code == ExitCode.USAGE:
+            state.blame, state.reason = Blame.CONFIGURATION, str(error)
+        else:
+            state.blame = Blame.SUITE
+            state.reason = f"the suite's own fault in {call.when}: {type(error).__name__}: {error}"
+
+    # --- the run ---
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:  # noqa: F811 - pytest names the argument
+        """Take in a record, or a worker's crash."""
+        data = getattr(report, "conformance", None)
+        if data is not None:
+            self._take(TestRecord.from_json(data))
+        elif report.when not in {"setup", "call", "teardown"} and report.failed:
+            name = _name(report.nodeid)
+            self._take(
+                TestRecord(
+                    test=name,
+                    claims=self._claims.get(name, ()),
+                    blame=Blame.SUITE,
+                    reason=f"the worker died while it ran this test: {report.longreprtext[:500]}",
+                )
+            )
+
+    def _take(self, record: TestRecord) -> None:
+        self._records[record.test] = record
+        self._config.hook.pytest_conformance_record(record=record, config=self._config)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note that the run was stopped from outside."""
+        if isinstance(excinfo.value, KeyboardInterrupt):
+            self._interrupted = True
+            self._reason = "interrupted"
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Note a fault of the suite outside of any test."""
+        self._faults.append(ExitCode.SUITE_FAULT)
+        self._reason = f"internal error: {excrepr}"
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:  # noqa: F811
+        """A suite file that cannot be collected is the suite's fault, not a smaller suite."""
+        if report.failed:
+            self._faults.append(ExitCode.SUITE_FAULT)
+            self._reason = f"cannot collect {report.nodeid}: {report.longreprtext}"
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Judge, write everything, and give the process its exit code."""
+        yield
+        if self._is_worker:
+            return
+        self._run.recorder.close()
+        if self._run.options.output is not None:
+            with contextlib.suppress(FileNotFoundError):
+                parts = sorted(self._run.options.output.glob("exchanges.gw*.jsonl"))
+                if parts:
+                    evidence.merge(parts, self._run.options.output / EXCHANGES)
+        if not self._interrupted and not self._faults and session.exitstatus in {2, 3, 4}:
+            self._faults.append(int(session.exitstatus))
+        for name in self._claims.keys() - self._records.keys():
+            if not self._interrupted and not self._faults:
+                self._take(
+                    TestRecord(
+                        test=name,
+                        claims=self._claims[name],
+                        blame=Blame.SUITE,
+                        reason="collected, but never ran",
+                    )
+                )
+        self.results = results_of(
+            self._run,
+            list(self._records.values()),
+            selected=self._selected,
+            interrupted=self._interrupted,
+            faults=self._faults,
+            reason=self._reason,
+        )
+        session.exitstatus = self.results.exit_code
+        if self._run.options.output is not None:
+            problems = report.write_all(self.results, self._run.options.output)
+            if problems:
+                session.exitstatus = ExitCode.SUITE_FAULT
+        self._config.hook.pytest_conformance_finish(
+            results=self.results, folder=self._run.options.output, config=self._config
+        )
+
+    def _stop(self, code: int, reason: str) -> None:
+        self._faults.append(code)
+        self._reason = reason
+        pytest.exit(reason, returncode=code)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Let others follow a run: see `fulfillment_conformance.hooks`."""
+    from fulfillment_conformance import hooks
+
+    pluginmanager.add_hookspecs(hooks)
+
+
+def _claims(item: pytest.Item) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(claim for mark in item.iter_markers("requirement") for claim in mark.args))
+
+
+def _party(item: pytest.Item, run: Run) -> str | None:
+    claims = [claim for claim in _claims(item) if claim in run.catalogue]
+    return run.catalogue[claims[0]].party if claims else None
+
+
+def _name(nodeid: str) -> str:
+    """Return the test's name without the folder the suites lie in and without xdist's group."""
+    name = nodeid.removesuffix(f"@{_ON_TARGET}").replace("\\", "/")
+    for role in ("marketplace/", "publisher/"):
+        position = name.find(role)
+        if position >= 0:
+            return name[position:]
+    return name
+
+
+def _title(item: pytest.Item) -> str:
+    doc = getattr(getattr(item, "function", None), "__doc__", None) or ""
+    return " ".join(doc.split("\n\n")[0].split())
+
+
+def _suite_tests() -> list[Any]:
+    from fulfillment_conformance.suite_index import read_suites
+
+    return list(read_suites())
+
+
+def _binding(checks: Checks, run: Run) -> list[CheckResult]:
+    return [result for result in checks.failures if run.catalogue[result.requirement].level == "MUST"]
+
+
+def _told(failures: Sequence[CheckResult], run: Run) -> str:
+    lines = []
+    for failure in failures:
+        row = run.catalogue[failure.requirement]
+        lines += [
+            f"{row.id} ({row.level}): {row.statement}",
+            f"  expected: {failure.expected}",
+            f"  actual:   {failure.actual}",
+            f"  source:   {'; '.join(row.source)}",
+        ]
+        lines += [f"  note:     {note}" for note in failure.notes]
+        if failure.exchanges:
+            lines.append(f"  exchanges: {', '.join(failure.exchanges)}")
+    return "\n".join(lines)
+
+
+__all__ = ["Outcome", "checks_of", "run_of"]

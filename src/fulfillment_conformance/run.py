@@ -1,0 +1,225 @@
+"""What one run knows: its target, its requirements, its secrets, its evidence; and how its results come together."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from fulfillment_conformance import __version__
+from fulfillment_conformance.catalogue import Catalogue, Requirement
+from fulfillment_conformance.errors import NothingSelected, UsageProblem
+from fulfillment_conformance.evidence import Recorder
+from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.outcome import Outcome, RequirementResult, TestRecord, conclude, decide_requirement
+from fulfillment_conformance.redaction import Redactor
+from fulfillment_conformance.report.results import ReportedRequirement, RunResults
+from fulfillment_conformance.suite_index import read_suites, tests_by_requirement
+from fulfillment_conformance.target import MarketplaceTarget, PublisherTarget, load_target
+
+Profile = Literal["documented", "observed"]
+DEFAULT_SEED = 1
+EXCHANGES = "exchanges.jsonl"
+_PACKAGES = ("pytest", "hypothesis", "schemathesis", "httpx2", "msal", "starlette", "uvicorn", "allure-pytest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the user asked for.
+
+    Attributes:
+        target: the target file.
+        output: folder for the results; None keeps nothing but the exit code and the terminal.
+        profile: `documented` or `observed`; None takes the target's own, else `documented`.
+        seed: where all choices of the run come from.
+        only: requirement ids to judge; empty for all.
+        set_name: a frozen set of the catalogue instead of the whole of it.
+    """
+
+    target: Path
+    output: Path | None = None
+    profile: Profile | None = None
+    seed: int = DEFAULT_SEED
+    only: Sequence[str] = ()
+    set_name: str | None = None
+
+
+@dataclass
+class Run:
+    """One run against one target, in this process (a worker has its own)."""
+
+    options: RunOptions
+    target: MarketplaceTarget | PublisherTarget
+    catalogue: Catalogue
+    redactor: Redactor
+    recorder: Recorder
+    scope: tuple[Requirement, ...]
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    gone: Exchange | None = None
+    """The exchange after which the target stopped answering, once it has."""
+
+    @property
+    def role(self) -> str:
+        """Which side is judged: `marketplace` or `publisher`."""
+        return self.target.role
+
+    @property
+    def profile(self) -> Profile:
+        """The profile in force."""
+        return self.options.profile or getattr(self.target, "profile", None) or "documented"
+
+    @property
+    def seed(self) -> int:
+        """The seed in force."""
+        return self.options.seed
+
+    def concerns(self, claims: Iterable[str]) -> bool:
+        """Whether a test that claims these ids belongs to this run."""
+        wanted = {requirement.id for requirement in self.scope}
+        return not wanted.isdisjoint(claims)
+
+
+def prepare(
+    options: RunOptions,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    redaction_key: bytes | None = None,
+    worker: str | None = None,
+) -> Run:
+    """Read everything a run needs and open its evidence file.
+
+    Args:
+        options: what the user asked for.
+        environ: where `${NAME}` in the target file is looked up.
+        redaction_key: the key that all workers of a run share.
+        worker: name of this worker, None in the only or the controlling process.
+
+    Raises:
+        UsageProblem: a file, an id or a set that cannot be used.
+        NothingSelected: the selected ids belong to the other role.
+    """
+    target = load_target(options.target, environ)
+    catalogue = Catalogue.load()
+    redactor = Redactor(target.secrets, key=redaction_key)
+    scope = _scope(catalogue, target.role, options)
+    path = None
+    if options.output is not None:
+        path = options.output / (f"exchanges.{worker}.jsonl" if worker else EXCHANGES)
+    recorder = Recorder(path, redactor, prefix=f"{worker}-" if worker else "")
+    return Run(options, target, catalogue, redactor, recorder, scope)
+
+
+def _scope(catalogue: Catalogue, role: str, options: RunOptions) -> tuple[Requirement, ...]:
+    for requirement_id in options.only:
+        catalogue[requirement_id]  # an unknown id is an error that names the nearest one
+    chosen = set(options.only)
+    if options.set_name is not None:
+        in_set = set(catalogue.set(options.set_name).ids)
+        chosen = (chosen & in_set) if chosen else in_set
+    scope = tuple(
+        requirement
+        for requirement in catalogue.values()
+        if requirement.party == role and (not (options.only or options.set_name) or requirement.id in chosen)
+    )
+    if not scope:
+        wanted = ", ".join(options.only) or f"set {options.set_name}"
+        raise NothingSelected(
+            f"{wanted}: nothing of it is judged on a target with role {role!r}; "
+            f"`fulfillment-conformance list --role {role}` shows what is"
+        )
+    return scope
+
+
+def check_output(folder: Path) -> None:
+    """Make sure results can be written to a folder, before anything runs.
+
+    Raises:
+        UsageProblem: it cannot be made or written to, or is a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.write_text("", encoding="utf-8")
+        probe.unlink()
+    except OSError as error:
+        raise UsageProblem(
+            f"--output {folder}: {error.strerror or error}; name a folder that can be written to"
+        ) from error
+
+
+def results_of(
+    run: Run,
+    records: Sequence[TestRecord],
+    *,
+    selected: Iterable[str],
+    interrupted: bool = False,
+    faults: Iterable[int] = (),
+    reason: str = "",
+) -> RunResults:
+    """Judge what was recorded.
+
+    Args:
+        run: the run.
+        records: one record per test that ran.
+        selected: requirement ids that the collected tests claim; each is judged even if its test never ran.
+        interrupted: the run was stopped from outside.
+        faults: exit codes of what went wrong outside of any test.
+        reason: why the run ended early, if it did.
+    """
+    wanted = set(selected)
+    tested = tests_by_requirement(read_suites())
+    judged: list[ReportedRequirement] = []
+    untested: list[str] = []
+    for requirement in run.scope:
+        if requirement.excluded:
+            result = RequirementResult(
+                id=requirement.id,
+                level=requirement.level,
+                party=requirement.party,
+                outcome=Outcome.EXCLUDED,
+                reason=requirement.excluded,
+            )
+        elif requirement.id in wanted:
+            result = decide_requirement(
+                requirement.id, level=requirement.level, party=requirement.party, records=records
+            )
+        else:
+            if requirement.id not in tested:
+                untested.append(requirement.id)
+            continue
+        judged.append(ReportedRequirement.of(result, requirement))
+    conclusion = conclude(
+        [reported.result for reported in judged], records, interrupted=interrupted, faults=faults
+    )
+    return RunResults(
+        suite={"name": "fulfillment-conformance", "version": __version__},
+        role=run.role,
+        set=run.options.set_name,
+        profile=run.profile,
+        seed=run.seed,
+        target=run.redactor.data(run.target.describe()),
+        environment=environment(),
+        verdict=conclusion.verdict,
+        exit_code=conclusion.exit_code,
+        counts=conclusion.counts,
+        requirements=tuple(judged),
+        tests=tuple(records),
+        untested=tuple(untested),
+        interrupted=interrupted,
+        reason=run.redactor.text(reason),
+        started=run.started,
+        finished=datetime.now(UTC),
+    )
+
+
+def environment() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    versions = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.release()}"}
+    versions["implementation"] = sys.implementation.name
+    for package in _PACKAGES:
+        versions[package] = metadata.version(package)
+    return versions
