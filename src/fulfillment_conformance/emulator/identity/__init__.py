@@ -1,0 +1,61 @@
+"""The identity provider: Entra ID as the publisher and the marketplace see it."""
+
+from fulfillment_conformance.emulator.identity.provider import AccessTokenKind, Endpoint, IdentityProvider
+from fulfillment_conformance.emulator.identity.settings import (
+    BENEFICIARY_TENANT_ID,
+    BUYER,
+    COLLEAGUE,
+    CONSUMERS_TENANT_ID,
+    FABRIKAM,
+    GRAPH_APP_ID,
+    MARKETPLACE_APP_ID,
+    PERSONAL,
+    STRANGER,
+    STRANGER_TENANT_ID,
+    Application,
+    IdentitySettings,
+    User,
+)
+from fulfillment_conformance.emulator.identity.tokens import TokenVersion
+from fulfillment_conformance.emulator.identity.verification import (
+    AccessToken,
+    AccessTokenExpired,
+    AccessTokenForOtherAudience,
+    AccessTokenMalformed,
+    AccessTokenMissing,
+    AccessTokenNotYetValid,
+    AccessTokenOfUser,
+    AccessTokenRefused,
+    AccessTokenUntrusted,
+    NoServicePrincipal,
+)
+
+__all__ = [
+    "BENEFICIARY_TENANT_ID",
+    "BUYER",
+    "COLLEAGUE",
+    "CONSUMERS_TENANT_ID",
+    "FABRIKAM",
+    "GRAPH_APP_ID",
+    "MARKETPLACE_APP_ID",
+    "PERSONAL",
+    "STRANGER",
+    "STRANGER_TENANT_ID",
+    "AccessToken",
+    "AccessTokenExpired",
+    "AccessTokenForOtherAudience",
+    "AccessTokenKind",
+    "AccessTokenMalformed",
+    "AccessTokenMissing",
+    "AccessTokenNotYetValid",
+    "AccessTokenOfUser",
+    "AccessTokenRefused",
+    "AccessTokenUntrusted",
+    "Application",
+    "Endpoint",
+    "IdentityProvider",
+    "IdentitySettings",
+    "NoServicePrincipal",
+    "TokenVersion",
+    "User",
+]

@@ -1,0 +1,143 @@
+"""Signing keys of the identity provider: where they come from, who publishes them, how they are rotated."""
+
+import base64
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+
+def b64url(data: bytes) -> str:
+    """Encode as JOSE does: URL-safe base64 without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+@dataclass(frozen=True, eq=False)
+class SigningKey:
+    """An RSA key with the self-signed certificate in which Entra publishes it."""
+
+    private_key: rsa.RSAPrivateKey
+    certificate: x509.Certificate
+
+    @cached_property
+    def public_key(self) -> rsa.RSAPublicKey:
+        """The half that is published."""
+        return self.private_key.public_key()
+
+    @cached_property
+    def kid(self) -> str:
+        """The name of the key in token headers and key sets: the SHA-1 thumbprint of its certificate."""
+        return b64url(self.certificate.fingerprint(hashes.SHA1()))  # noqa: S303 - what `x5t` is defined as
+
+    @cached_property
+    def jwk(self) -> dict[str, object]:
+        """The public half as an entry of a JWK set."""
+        numbers = self.public_key.public_numbers()
+        return {
+            "kty": "RSA",
+            "use": "sig",
+            "kid": self.kid,
+            "x5t": self.kid,
+            "n": b64url(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")),
+            "e": b64url(numbers.e.to_bytes((numbers.e.bit_length() + 7) // 8, "big")),
+            "x5c": [
+                base64.b64encode(self.certificate.public_bytes(serialization.Encoding.DER)).decode("ascii"),
+            ],
+        }
+
+
+_pool: list[SigningKey] = []
+_pool_lock = threading.Lock()
+
+
+def pooled_key(number: int) -> SigningKey:
+    """Return the process's signing key of that number, made on first use.
+
+    Making a key takes some 60 ms, so the identity providers of one process share theirs; another process has others.
+    """
+    with _pool_lock:
+        while len(_pool) <= number:
+            _pool.append(_make_key())
+        return _pool[number]
+
+
+def _make_key() -> SigningKey:
+    private_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "accounts.accesscontrol.windows.net")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private_key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=5 * 365))
+        .sign(private_key, hashes.SHA256())
+    )
+    return SigningKey(private_key, certificate)
+
+
+class KeyRing:
+    """The keys of one identity provider: Microsoft's own, which rotate, and those of the foreign tenant.
+
+    Real Entra shares its keys among tenants; here the foreign tenant has its own, so that a receiver that trusts every
+    key it is shown, whomever it belongs to, can be told from one that does not.
+    """
+
+    _GENUINE, _FOREIGN, _FIRST_ROTATED = 0, 1, 3
+    STRANGER = 2
+    """Number in the pool of a key that no key ring ever publishes."""
+
+    def __init__(self, foreign_tenant_id: str) -> None:
+        self._foreign_tenant_id = foreign_tenant_id
+        self._next = self._FIRST_ROTATED
+        self._genuine = [pooled_key(self._GENUINE)]
+        self._published = 1
+
+    @property
+    def signing_key(self) -> SigningKey:
+        """Microsoft's present signing key."""
+        return self._genuine[-1]
+
+    @property
+    def foreign_key(self) -> SigningKey:
+        """The foreign tenant's signing key."""
+        return pooled_key(self._FOREIGN)
+
+    def key_of(self, tenant_id: str) -> SigningKey:
+        """Return the key that signs the tokens of a tenant."""
+        return self.foreign_key if tenant_id == self._foreign_tenant_id else self.signing_key
+
+    def published(self, tenant: str) -> list[tuple[SigningKey, str | None]]:
+        """Return the keys published under a tenant's path, or under `common` and the like, newest first.
+
+        The second of each pair is the only tenant that the key signs for, None for Microsoft's own.
+        """
+        genuine: list[tuple[SigningKey, str | None]] = [
+            (key, None) for key in reversed(self._genuine[-self._published :])
+        ]
+        foreign = [(self.foreign_key, self._foreign_tenant_id)]
+        if tenant == self._foreign_tenant_id:
+            return [*foreign]
+        return [*genuine, *foreign] if tenant in COMMON_TENANTS else genuine
+
+    def issued_with(self, kid: object, tenant_id: object) -> SigningKey | None:
+        """Return the key of that name if it ever signed for that tenant, published or not."""
+        keys = [self.foreign_key] if tenant_id == self._foreign_tenant_id else self._genuine
+        return next((key for key in keys if key.kid == kid), None)
+
+    def rotate(self, *, keep_previous: bool = True) -> None:
+        """Sign with a new key from now on; the previous one stays published until the next rotation, or goes at once."""
+        self._genuine.append(pooled_key(self._next))
+        self._next += 1
+        self._published = 2 if keep_previous else 1
+
+
+COMMON_TENANTS = frozenset({"common", "organizations", "consumers"})
+"""Path segments that stand for many tenants."""
