@@ -1,7 +1,8 @@
 """The marketplace as a pure model: commands and a clock in, results and notifications out."""
 
+from fulfillment_conformance.marketplace.calls import UNSET, Caller, Unset
 from fulfillment_conformance.marketplace.ids import Ids
-from fulfillment_conformance.marketplace.marketplace import UNSET, Caller, Marketplace, Unset
+from fulfillment_conformance.marketplace.marketplace import Marketplace
 from fulfillment_conformance.marketplace.offers import (
     MONTHLY,
     YEARLY,

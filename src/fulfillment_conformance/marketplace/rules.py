@@ -1,7 +1,7 @@
 """Where documented and observed behaviour part, and the limits that the pages set.
 
 `DOCUMENTED` is what the pages say; `OBSERVED` what the live service is known to do instead. Each switch names the
-observations (LB-..) it rests on. Forms that only the wire has are switched here too, so that one object holds a profile.
+observations (LB-..) it rests on. Forms that only the wire has are switched here too: one object holds a profile.
 """
 
 from dataclasses import dataclass
