@@ -27,13 +27,13 @@ _RESOURCES = {
 
 
 class Directory:
-    """Everything that one emulator's Entra knows."""
+    """Everything that one emulator's Entra knows. Ids are in lower case, as Entra writes them wherever it does."""
 
     def __init__(self, settings: IdentitySettings) -> None:
-        shared = settings.landing_client_id == settings.client_id
+        shared = settings.landing_client_id.lower() == settings.client_id.lower()
         self.fulfillment_application = Application(
-            tenant_id=settings.tenant_id,
-            client_id=settings.client_id,
+            tenant_id=settings.tenant_id.lower(),
+            client_id=settings.client_id.lower(),
             client_secret=settings.client_secret,
             certificate_pem=settings.certificate_pem,
             multitenant=shared,
@@ -43,8 +43,8 @@ class Directory:
             self.fulfillment_application
             if shared
             else Application(
-                tenant_id=settings.tenant_id,
-                client_id=settings.landing_client_id,
+                tenant_id=settings.tenant_id.lower(),
+                client_id=settings.landing_client_id.lower(),
                 client_secret=settings.landing_client_secret,
                 multitenant=True,
                 redirect_uris=settings.landing_redirect_uris,
@@ -53,9 +53,8 @@ class Directory:
         self.foreign_application = FABRIKAM
         self.users: Sequence[User] = (BUYER, COLLEAGUE, PERSONAL, STRANGER)
         applications = (self.fulfillment_application, self.landing_application, self.foreign_application)
-        self._applications = {application.client_id.lower(): application for application in applications}
-        self._tenants = {application.tenant_id.lower() for application in applications}
-        self._tenants |= {user.tenant_id for user in self.users}
+        self._applications = {application.client_id: application for application in applications}
+        self._tenants = {someone.tenant_id for someone in (*applications, *self.users)}
 
     def tenant(self, segment: str) -> str | None:
         """Return the tenant that a path segment names, in lower case, or None when there is none."""
@@ -65,7 +64,7 @@ class Directory:
     def application(self, client_id: str, tenant: str) -> Application | None:
         """Return an application that can be used in a tenant: at home, or anywhere when it is multitenant."""
         application = self._applications.get(client_id.lower())
-        if application is None or (not application.multitenant and tenant != application.tenant_id.lower()):
+        if application is None or (not application.multitenant and tenant != application.tenant_id):
             return None
         return application
 

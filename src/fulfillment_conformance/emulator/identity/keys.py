@@ -133,7 +133,7 @@ class KeyRing:
         return next((key for key in keys if key.kid == kid), None)
 
     def rotate(self, *, keep_previous: bool = True) -> None:
-        """Sign with a new key from now on; the previous one stays published until the next rotation, or goes at once."""
+        """Sign with a new key; the previous one stays published until the next rotation, or goes at once."""
         self._genuine.append(pooled_key(self._next))
         self._next += 1
         self._published = 2 if keep_previous else 1

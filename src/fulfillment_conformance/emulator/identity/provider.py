@@ -11,8 +11,12 @@ from starlette.routing import Route
 
 from fulfillment_conformance.emulator.identity.directory import Directory
 from fulfillment_conformance.emulator.identity.discovery import Discovery
+from fulfillment_conformance.emulator.identity.grants import Grants
+from fulfillment_conformance.emulator.identity.graph import Graph
 from fulfillment_conformance.emulator.identity.keys import KeyRing, SigningKey, pooled_key
 from fulfillment_conformance.emulator.identity.settings import GRAPH_APP_ID, MARKETPLACE_APP_ID, IdentitySettings
+from fulfillment_conformance.emulator.identity.sign_in import SignInPages
+from fulfillment_conformance.emulator.identity.token_endpoint import TokenEndpoint
 from fulfillment_conformance.emulator.identity.tokens import LIFETIME, TokenIssuer, TokenVersion
 from fulfillment_conformance.emulator.identity.verification import AccessToken, AccessTokenVerifier
 
@@ -49,10 +53,15 @@ class IdentityProvider:
         self.verifier = AccessTokenVerifier(self.keys)
         self.access_token_lifetime = LIFETIME
         self.out_of_order: set[Endpoint] = set()
+        grants = Grants(self.directory, self.keys, self.tokens)
         discovery = Discovery(self.directory, self.keys, self.tokens)
+        token_endpoint = TokenEndpoint(self.directory, self.keys, self.tokens, grants, lifetime=self)
         self.routes: Sequence[Route] = (
             *self._interruptible("metadata", discovery.metadata_routes),
             *self._interruptible("keys", discovery.key_routes),
+            *self._interruptible("token", token_endpoint.routes),
+            *SignInPages(self.directory, self.tokens, grants).routes,
+            *Graph(self.directory, self.keys).routes,
         )
 
     def access_token(self, kind: AccessTokenKind = "valid", *, version: TokenVersion = 2) -> str:

@@ -1,7 +1,6 @@
 """The tokens that Entra issues: what claims they carry, in both versions."""
 
 import hashlib
-import random
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,7 @@ import jwt
 
 from fulfillment_conformance.emulator.identity.keys import KeyRing, SigningKey, b64url
 from fulfillment_conformance.emulator.identity.settings import GRAPH_APP_ID, MARKETPLACE_APP_ID, Application, User
+from fulfillment_conformance.marketplace.ids import Ids
 
 TokenVersion = Literal[1, 2]
 """1: issuer sts.windows.net, `appid`. 2: issuer login.microsoftonline.com, `azp`."""
@@ -37,15 +37,15 @@ class TokenIssuer:
 
     def __init__(self, keys: KeyRing, *, seed: int) -> None:
         self._keys = keys
-        self._random = random.Random(seed)  # noqa: S311 - trace ids and nonces of made-up tokens, repeatable on purpose
+        self._ids = Ids(-1 - seed)  # another sequence than that of the marketplace with the same seed
 
     def opaque(self, size: int) -> str:
         """Return `size` fresh bytes as URL-safe text."""
-        return b64url(self._random.randbytes(size))
+        return b64url(self._ids.token_bytes(size))
 
     def guid(self) -> str:
         """Return a fresh GUID."""
-        return str(uuid.UUID(bytes=self._random.randbytes(16), version=4))
+        return self._ids.guid()
 
     def sign(self, header: Mapping[str, Any], claims: Mapping[str, Any], *, key: SigningKey | None = None) -> str:
         """Return a JWS over the claims by RS256.
