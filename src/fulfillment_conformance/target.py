@@ -1,0 +1,415 @@
+"""The target file: what is judged, where it is, and what the suite may assume about it.
+
+A file has the role `marketplace` (something that serves the Fulfillment API is judged) or `publisher` (an ISV's landing
+page and webhook are judged, and the suite's emulator plays Microsoft). Every key is described in docs/target-file.md.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from fulfillment_conformance.fieldtypes import (
+    Address,
+    BaseAddress,
+    ExistingFile,
+    Guid,
+    HostAndPort,
+    JsonPointer,
+    Listen,
+    Route,
+    Seconds,
+    Secret,
+    TermUnit,
+    Text,
+    placeholders,
+)
+from fulfillment_conformance.filemodel import FileModel, complaints, validate
+from fulfillment_conformance.variables import substitute
+from fulfillment_conformance.yamlfile import InvalidContent, nearest, read
+
+Role = Literal["marketplace", "publisher"]
+SubscriptionStatus = Literal["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"]
+
+MARKETPLACE_RESOURCE = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"
+"""Application id of the marketplace, the resource that access tokens for the Fulfillment API are issued for."""
+
+DRIVERS = ("control", "microsoft-emulator", "embedded", "live")
+"""The drivers that come with the suite; `package.module:Class` names another."""
+
+
+def _driver(text: str) -> str:
+    if text not in DRIVERS and not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text):
+        hint = nearest(text, DRIVERS)
+        raise ValueError(f"unknown driver{hint or ';'} allowed: {', '.join(DRIVERS)}, package.module:Class")
+    return text
+
+
+_OF_THE_VISIT = placeholders("token", "landing_page", "subscription_id")
+_OF_THE_ACCOUNT = placeholders("subscription_id")
+
+
+class _Camel(FileModel):
+    """Keys as in the sandbox control protocol."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class PlanSpec(_Camel):
+    """A plan that the sandbox sells; attributes are those of `GET /control/offers`."""
+
+    plan_id: Text = Field(description="the plan's id")
+    display_name: str | None = None
+    is_private: bool = False
+    audience: tuple[str, ...] = Field(default=(), strict=False)
+    is_price_per_seat: bool = False
+    min_quantity: int | None = Field(default=None, ge=0)
+    max_quantity: int | None = Field(default=None, ge=1)
+    has_free_trials: bool = False
+    is_stop_sell: bool = False
+    market: Text = "US"
+    term_units: tuple[TermUnit, ...] = Field(default=("P1M", "P1Y"), strict=False, min_length=1)
+    auto_activate: bool = False
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        found = []
+        if self.min_quantity is not None and self.max_quantity is not None and self.min_quantity > self.max_quantity:
+            found.append(("minQuantity", f"{self.min_quantity} is more than maxQuantity, {self.max_quantity}"))
+        if self.audience and not self.is_private:
+            found.append(("audience", "only a private plan has an audience; add isPrivate: true or remove it"))
+        _refuse(found)
+        return self
+
+
+class OfferSpec(_Camel):
+    """An offer that the sandbox sells, in the shape of the sandbox control protocol."""
+
+    offer_id: Text = Field(description="the offer's id")
+    publisher_id: Text = Field(description="the id of the publisher who sells it")
+    plans: tuple[PlanSpec, ...] = Field(description="a list of plans", strict=False, min_length=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        _refuse(_twice("plans", "planId", [plan.plan_id for plan in self.plans]))
+        return self
+
+
+Offers = Annotated[tuple[OfferSpec, ...], Field(strict=False)]
+
+
+class ClientIdentity(FileModel):
+    """How the suite gets an access token for a marketplace that is under test."""
+
+    authority: BaseAddress | None = None
+    token_endpoint: BaseAddress | None = None
+    tenant_id: Text = Field(description="the directory (tenant) id of the publisher")
+    client_id: Text = Field(description="the application (client) id of the publisher")
+    client_secret: Secret = Field(description="the application's secret, as ${NAME}")
+    resource: Text = MARKETPLACE_RESOURCE
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        both = self.authority is not None and self.token_endpoint is not None
+        _refuse([("authority", "give authority or token_endpoint, not both")] if both else [])
+        return self
+
+
+class MarketplaceUnderTest(FileModel):
+    """Something that serves the Fulfillment API, and what the suite may use to arrange situations on it."""
+
+    base_url: BaseAddress | None = Field(default=None, description="the address that /saas/subscriptions is below")
+    driver: Annotated[str, AfterValidator(_driver)] = "control"
+    control_url: BaseAddress | None = None
+    control_key: Secret | None = None
+    identity: ClientIdentity | None = None
+    offers: Offers = ()
+    webhook_listen: Listen = HostAndPort("127.0.0.1", 0)
+    tls_ca: ExistingFile | None = None
+    timeout: Seconds = 30.0
+    profile: Literal["documented", "observed"] | None = None
+    deviations: tuple[Text, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        embedded = self.driver == "embedded"
+        found = _twice("offers", "offerId", [offer.offer_id for offer in self.offers])
+        if embedded:
+            for key in ("base_url", "control_url", "control_key", "identity", "tls_ca"):
+                if getattr(self, key) is not None:
+                    found.append((key, "the driver embedded starts an emulator of its own; remove this key"))
+        else:
+            if self.base_url is None:
+                found.append(("base_url", "missing; expected the address that /saas/subscriptions is below"))
+            if self.profile is not None:
+                found.append(("profile", "only the driver embedded has it; use --profile to judge by another profile"))
+            if self.deviations:
+                found.append(("deviations", "only the driver embedded has deviations; remove this key"))
+        if self.driver == "live":
+            if self.identity is None:
+                found.append(("identity", "missing; the driver live needs the identity of the publisher's application"))
+            if self.control_url is not None:
+                found.append(("control_url", "the live service has no control surface; remove this key"))
+        _refuse(found)
+        return self
+
+
+class SubmitForm(FileModel):
+    """Send a form of the page just shown, with its hidden fields."""
+
+    submit: Annotated[Text, _OF_THE_VISIT] = Field(description="the CSS selector of a form")
+    fields: Annotated[dict[str, str], _OF_THE_VISIT] = Field(default_factory=dict)
+
+
+class Post(FileModel):
+    """Send a POST request with a JSON body or with form fields."""
+
+    post: Annotated[Route, _OF_THE_VISIT]
+    json_body: Annotated[dict[str, Any] | None, _OF_THE_VISIT] = Field(default=None, alias="json")
+    form: Annotated[dict[str, str] | None, _OF_THE_VISIT] = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        both = self.json_body is not None and self.form is not None
+        _refuse([("form", "give json or form, not both")] if both else [])
+        return self
+
+
+class Get(FileModel):
+    """Open a page."""
+
+    get: Annotated[Route, _OF_THE_VISIT]
+
+
+class Browser(FileModel):
+    """Run a Python script that drives a browser."""
+
+    browser: ExistingFile
+
+
+class Command(FileModel):
+    """Run a program, without a shell."""
+
+    command: Annotated[tuple[Text, ...], Field(strict=False, min_length=1), _OF_THE_VISIT]
+
+
+_STEPS = {"submit": SubmitForm, "post": Post, "get": Get, "browser": Browser, "command": Command}
+
+
+def _kind_of_step(step: Any) -> str | None:
+    """Name the union member for a step: by its verb, or by the verb that an unknown key resembles."""
+    keys = step if isinstance(step, Mapping) else ()
+    verbs = [verb for verb in _STEPS if verb in keys]
+    return f"step {verbs[0]}" if verbs else None
+
+
+def _one_verb(step: Any) -> Any:
+    """Refuse what the union's own message could not explain: no verb, several verbs."""
+    verbs = ", ".join(_STEPS)
+    found = [verb for verb in _STEPS if isinstance(step, Mapping) and verb in step]
+    if len(found) > 1:
+        raise ValueError(f"a step does one thing, and this one has {' and '.join(found)}; make it several steps")
+    if not found:
+        hints = (nearest(key, _STEPS) for key in (step if isinstance(step, Mapping) else ()))
+        raise ValueError(f"a step is a mapping with one of the keys {verbs}{next(filter(None, hints), '')}")
+    return step
+
+
+Step = Annotated[
+    Annotated[SubmitForm, Tag("step submit")]
+    | Annotated[Post, Tag("step post")]
+    | Annotated[Get, Tag("step get")]
+    | Annotated[Browser, Tag("step browser")]
+    | Annotated[Command, Tag("step command")],
+    Discriminator(_kind_of_step),
+    BeforeValidator(_one_verb),
+]
+
+
+class State(FileModel):
+    """Where the publisher shows what it believes about a subscription."""
+
+    get: Annotated[Route, _OF_THE_ACCOUNT] = Field(description="the path of an account, with {subscription_id} in it")
+    status: JsonPointer = Field(description="the JSON pointer to the status in the answer")
+    plan: JsonPointer | None = None
+    seats: JsonPointer | None = None
+    words: dict[str, SubscriptionStatus] = Field(default_factory=dict)
+
+
+class Reconcile(FileModel):
+    """What makes the publisher read the whole list of subscriptions."""
+
+    post: Route = Field(description="the path to send an empty POST to")
+
+
+class Timeouts(FileModel):
+    """Real seconds that the suite waits for the publisher."""
+
+    webhook: Seconds = 30.0
+    page: Seconds = 30.0
+    effect: Seconds = 15.0
+
+
+class PublisherUnderTest(FileModel):
+    """An ISV's service: landing page, webhook, and how the suite gets on with them."""
+
+    landing_page: Address = Field(description="the address of the landing page")
+    webhook: Address = Field(description="the address of the connection webhook")
+    onboarding: tuple[Step, ...] = Field(default=(), strict=False)
+    state: State | None = None
+    reconcile: Reconcile | None = None
+    tls_ca: ExistingFile | None = None
+    timeouts: Timeouts = Timeouts()
+
+
+class PlayedIdentity(FileModel):
+    """The publisher's applications, as the emulator's identity provider knows them."""
+
+    tenant_id: Guid = Field(description="the directory (tenant) id that the publisher is configured with")
+    client_id: Guid = Field(description="the application (client) id that the publisher is configured with")
+    client_secret: Secret | None = None
+    client_certificate: ExistingFile | None = None
+    landing_page_client_id: Guid | None = None
+    landing_page_client_secret: Secret | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        found = []
+        if self.client_secret is None and self.client_certificate is None:
+            found.append(("client_secret", "missing; expected the secret as ${NAME}, or client_certificate"))
+        if self.landing_page_client_secret is not None and self.landing_page_client_id is None:
+            found.append(("landing_page_client_id", "missing; the landing page's secret needs the id it belongs to"))
+        _refuse(found)
+        return self
+
+
+class PlayedMarketplace(FileModel):
+    """The emulator that plays Microsoft while a publisher is judged."""
+
+    listen: Listen = Field(description="the host and port where the publisher expects Microsoft, as 127.0.0.1:8080")
+    tls: Literal[True, False, "both"] = False
+    listen_tls: Listen | None = None
+    identity: PlayedIdentity = Field(description="tenant_id, client_id and client_secret of the publisher")
+    offers: Offers = ()
+    webhook_token_version: Literal[1, 2] = 2
+    control_key: Secret | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        found = _twice("offers", "offerId", [offer.offer_id for offer in self.offers])
+        if self.tls == "both" and self.listen_tls is None:
+            found.append(("listen_tls", "missing; tls: both needs a second host and port"))
+        if self.tls != "both" and self.listen_tls is not None:
+            found.append(("listen_tls", "only tls: both listens twice; remove this key"))
+        if self.tls == "both" and self.listen_tls == self.listen and self.listen.port:
+            found.append(("listen_tls", "is the same as listen; give another port"))
+        open_to_others = [place for place in (self.listen, self.listen_tls) if place and not place.is_loopback]
+        if open_to_others and self.control_key is None:
+            found.append(("control_key", "missing; an emulator that others can reach needs one, as ${NAME}"))
+        _refuse(found)
+        return self
+
+
+class Claims(FileModel):
+    """What the publisher says about itself; what it does not claim is not asked of it."""
+
+    per_seat: bool = True
+    refuses_changes: bool = False
+    acknowledges_changes: bool = True
+    sells_auto_activation: bool = False
+    sign_in: bool = False
+
+
+class _Target(FileModel):
+    _secrets: frozenset[str] = PrivateAttr(default=frozenset())
+    _file: Path = PrivateAttr(default=Path())
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Values that no log, report or message may show."""
+        return self._secrets
+
+    @property
+    def file(self) -> Path:
+        """The file that the target was read from."""
+        return self._file
+
+
+class MarketplaceTarget(_Target):
+    """A target file of role marketplace."""
+
+    role: Literal["marketplace"]
+    marketplace: MarketplaceUnderTest = Field(description="a mapping that says where the marketplace is")
+
+
+class PublisherTarget(_Target):
+    """A target file of role publisher."""
+
+    role: Literal["publisher"]
+    publisher: PublisherUnderTest = Field(description="a mapping that says where the publisher is")
+    marketplace: PlayedMarketplace = Field(description="a mapping that says where the publisher looks for Microsoft")
+    claims: Claims = Claims()
+
+
+_MODELS: Mapping[str, type[MarketplaceTarget] | type[PublisherTarget]] = {
+    "marketplace": MarketplaceTarget,
+    "publisher": PublisherTarget,
+}
+
+
+def load_target(
+    file: Path, environ: Mapping[str, str], *, role: Role | None = None
+) -> MarketplaceTarget | PublisherTarget:
+    """Read a target file; `${NAME}` is taken from `environ`, and paths start from the file's folder.
+
+    Args:
+        file: the target file.
+        environ: environment variables.
+        role: the only role that the caller can use, or None for either.
+
+    Raises:
+        YamlProblem: all that is wrong with the file, one line each.
+    """
+    document = read(file)
+    named = document.data.get("role")
+    if named not in _MODELS or not isinstance(named, str):
+        said = "missing; expected marketplace or publisher"
+        if named is not None:
+            said = f"got '{named}'{nearest(str(named), _MODELS) or ';'} allowed: {', '.join(_MODELS)}"
+        raise InvalidContent([*(problem for _, problem in document.problems), document.problem(("role",), said)])
+    if role is not None and named != role:
+        said = f"this needs a target of role {role}, and the file has one of role {named}; name another file"
+        raise InvalidContent([document.problem(("role",), said)])
+    model = _MODELS[named]
+    document = substitute(document, model, environ)
+    target = validate(document, model, context={"folder": file.parent})
+    target._secrets = document.secrets
+    target._file = file
+    return target
+
+
+def _refuse(found: list[tuple[str, str]]) -> None:
+    if found:
+        raise complaints(found)
+
+
+def _twice(where: str, key: str, ids: Iterable[str]) -> list[tuple[str, str]]:
+    seen: set[str] = set()
+    found = []
+    for name in ids:
+        if name in seen:
+            found.append((where, f"{key} '{name}' is given twice; remove one of them"))
+        seen.add(name)
+    return found
