@@ -51,6 +51,9 @@ class SigningKey:
         }
 
 
+_GENUINE, _FOREIGN, _STRANGER, _FIRST_ROTATED = range(4)
+"""Numbers in the pool."""
+
 _pool: list[SigningKey] = []
 _pool_lock = threading.Lock()
 
@@ -64,6 +67,11 @@ def pooled_key(number: int) -> SigningKey:
         while len(_pool) <= number:
             _pool.append(_make_key())
         return _pool[number]
+
+
+def stranger_key() -> SigningKey:
+    """Return a key that no identity provider ever publishes."""
+    return pooled_key(_STRANGER)
 
 
 def _make_key() -> SigningKey:
@@ -90,14 +98,10 @@ class KeyRing:
     key it is shown, whomever it belongs to, can be told from one that does not.
     """
 
-    _GENUINE, _FOREIGN, _FIRST_ROTATED = 0, 1, 3
-    STRANGER = 2
-    """Number in the pool of a key that no key ring ever publishes."""
-
     def __init__(self, foreign_tenant_id: str) -> None:
         self._foreign_tenant_id = foreign_tenant_id
-        self._next = self._FIRST_ROTATED
-        self._genuine = [pooled_key(self._GENUINE)]
+        self._next = _FIRST_ROTATED
+        self._genuine = [pooled_key(_GENUINE)]
         self._published = 1
 
     @property
@@ -108,7 +112,7 @@ class KeyRing:
     @property
     def foreign_key(self) -> SigningKey:
         """The foreign tenant's signing key."""
-        return pooled_key(self._FOREIGN)
+        return pooled_key(_FOREIGN)
 
     def key_of(self, tenant_id: str) -> SigningKey:
         """Return the key that signs the tokens of a tenant."""

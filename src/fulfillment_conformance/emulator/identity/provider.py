@@ -13,7 +13,7 @@ from fulfillment_conformance.emulator.identity.directory import Directory
 from fulfillment_conformance.emulator.identity.discovery import Discovery
 from fulfillment_conformance.emulator.identity.grants import Grants
 from fulfillment_conformance.emulator.identity.graph import Graph
-from fulfillment_conformance.emulator.identity.keys import KeyRing, SigningKey, pooled_key
+from fulfillment_conformance.emulator.identity.keys import KeyRing, SigningKey, stranger_key
 from fulfillment_conformance.emulator.identity.settings import GRAPH_APP_ID, MARKETPLACE_APP_ID, IdentitySettings
 from fulfillment_conformance.emulator.identity.sign_in import SignInPages
 from fulfillment_conformance.emulator.identity.token_endpoint import TokenEndpoint
@@ -85,7 +85,7 @@ class IdentityProvider:
                 del claims["oid"]
             case "wrong-signature":
                 header = {"kid": key.kid, "x5t": key.kid}
-                key = pooled_key(KeyRing.STRANGER)
+                key = stranger_key()
             case _:
                 assert_never(kind)
         return self.tokens.sign(header, claims, key=key)
