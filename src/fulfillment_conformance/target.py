@@ -7,7 +7,7 @@ page and webhook are judged, and the suite's emulator plays Microsoft). Every ke
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from fulfillment_conformance.drivers.loading import DriverSettings
+from fulfillment_conformance.exchange import Observer, ignore
 from fulfillment_conformance.fieldtypes import (
     Address,
     BaseAddress,
@@ -38,7 +40,7 @@ from fulfillment_conformance.fieldtypes import (
 )
 from fulfillment_conformance.filemodel import FileModel, complaints, validate
 from fulfillment_conformance.variables import substitute
-from fulfillment_conformance.yamlfile import InvalidContent, nearest, read
+from fulfillment_conformance.yamlfile import InvalidContent, given, nearest, read
 
 Role = Literal["marketplace", "publisher"]
 SubscriptionStatus = Literal["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"]
@@ -98,13 +100,17 @@ class OfferSpec(_Camel):
     """An offer that the sandbox sells, in the shape of the sandbox control protocol."""
 
     offer_id: Text = Field(description="the offer's id")
-    publisher_id: Text = Field(description="the id of the publisher who sells it")
+    publisher_id: Text = "contoso"
     plans: tuple[PlanSpec, ...] = Field(description="a list of plans", strict=False, min_length=1)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         _refuse(_twice("plans", "planId", [plan.plan_id for plan in self.plans]))
         return self
+
+    def document(self) -> dict[str, Any]:
+        """Return the offer as the file has it, in the shape of `GET /control/offers`."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 Offers = Annotated[tuple[OfferSpec, ...], Field(strict=False)]
@@ -127,7 +133,24 @@ class ClientIdentity(FileModel):
         return self
 
 
-class MarketplaceUnderTest(FileModel):
+class _Target(FileModel):
+    """What both roles have; the two private attributes are set by `load_target`."""
+
+    _secrets: frozenset[str] = PrivateAttr(default=frozenset())
+    _file: Path = PrivateAttr(default=Path())
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Values that no log, report or message may show."""
+        return self._secrets
+
+    @property
+    def file(self) -> Path:
+        """The file that the target was read from."""
+        return self._file
+
+
+class MarketplaceTarget(_Target):
     """Something that serves the Fulfillment API, and what the suite may use to arrange situations on it."""
 
     base_url: BaseAddress | None = Field(default=None, description="the address that /saas/subscriptions is below")
@@ -135,6 +158,7 @@ class MarketplaceUnderTest(FileModel):
     control_url: BaseAddress | None = None
     control_key: Secret | None = None
     identity: ClientIdentity | None = None
+    publisher_id: Text | None = None
     offers: Offers = ()
     webhook_listen: Listen = HostAndPort("127.0.0.1", 0)
     tls_ca: ExistingFile | None = None
@@ -164,6 +188,40 @@ class MarketplaceUnderTest(FileModel):
                 found.append(("control_url", "the live service has no control surface; remove this key"))
         _refuse(found)
         return self
+
+    @property
+    def role(self) -> Literal["marketplace"]:
+        """Which side is judged."""
+        return "marketplace"
+
+    @property
+    def isolated(self) -> bool:
+        """Whether every worker process gets a marketplace of its own, so that tests may run side by side."""
+        return self.driver == "embedded"
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a report says about the target."""
+        shown = {"base_url", "driver", "profile", "deviations"}
+        return {"role": self.role, "file": self.file.name, **self.model_dump(mode="json", include=shown)}
+
+    def driver_settings(
+        self, *, profile: Literal["documented", "observed"], seed: int, observer: Observer = ignore
+    ) -> DriverSettings:
+        """Return what the driver has to know."""
+        identity = self.identity
+        return DriverSettings(
+            base_url=self.base_url,
+            control_url=self.control_url,
+            control_key=self.control_key.get_secret_value() if self.control_key else None,
+            tls_ca=self.tls_ca,
+            observer=observer,
+            tenant_id=identity.tenant_id if identity else None,
+            client_id=identity.client_id if identity else None,
+            client_secret=identity.client_secret.get_secret_value() if identity else None,
+            profile=profile,
+            seed=seed,
+            deviations=self.deviations,
+        )
 
 
 class SubmitForm(FileModel):
@@ -332,41 +390,34 @@ class Claims(FileModel):
     sign_in: bool = False
 
 
-class _Target(FileModel):
-    _secrets: frozenset[str] = PrivateAttr(default=frozenset())
-    _file: Path = PrivateAttr(default=Path())
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """Values that no log, report or message may show."""
-        return self._secrets
-
-    @property
-    def file(self) -> Path:
-        """The file that the target was read from."""
-        return self._file
-
-
-class MarketplaceTarget(_Target):
-    """A target file of role marketplace."""
-
-    role: Literal["marketplace"]
-    marketplace: MarketplaceUnderTest = Field(description="a mapping that says where the marketplace is")
-
-
 class PublisherTarget(_Target):
-    """A target file of role publisher."""
+    """An ISV's service, the emulator that plays Microsoft for it, and what the ISV claims."""
 
     role: Literal["publisher"]
     publisher: PublisherUnderTest = Field(description="a mapping that says where the publisher is")
     marketplace: PlayedMarketplace = Field(description="a mapping that says where the publisher looks for Microsoft")
     claims: Claims = Claims()
 
+    @property
+    def isolated(self) -> bool:
+        """Never: one publisher has one webhook address and looks for Microsoft at one place."""
+        return False
 
-_MODELS: Mapping[str, type[MarketplaceTarget] | type[PublisherTarget]] = {
-    "marketplace": MarketplaceTarget,
-    "publisher": PublisherTarget,
-}
+    def describe(self) -> dict[str, Any]:
+        """Return what a report says about the target."""
+        return {
+            "role": self.role,
+            "file": self.file.name,
+            "landing_page": self.publisher.landing_page,
+            "webhook": self.publisher.webhook,
+            "listen": str(self.marketplace.listen),
+            "claims": self.claims.model_dump(mode="json"),
+        }
+
+
+class _MarketplaceFile(FileModel):
+    role: Literal["marketplace"]
+    marketplace: MarketplaceTarget = Field(description="a mapping that says where the marketplace is")
 
 
 def load_target(
@@ -384,17 +435,24 @@ def load_target(
     """
     document = read(file)
     named = document.data.get("role")
-    if named not in _MODELS or not isinstance(named, str):
+    if named not in get_args(Role):
         said = "missing; expected marketplace or publisher"
         if named is not None:
-            said = f"got '{named}'{nearest(str(named), _MODELS) or ';'} allowed: {', '.join(_MODELS)}"
+            said = (
+                f"got {given(named)}{nearest(str(named), get_args(Role)) or ';'} allowed: {', '.join(get_args(Role))}"
+            )
         raise InvalidContent([*(problem for _, problem in document.problems), document.problem(("role",), said)])
     if role is not None and named != role:
         said = f"this needs a target of role {role}, and the file has one of role {named}; name another file"
         raise InvalidContent([document.problem(("role",), said)])
-    model = _MODELS[named]
-    document = substitute(document, model, environ)
-    target = validate(document, model, context={"folder": file.parent})
+    context = {"folder": file.parent}
+    target: MarketplaceTarget | PublisherTarget
+    if named == "marketplace":
+        document = substitute(document, _MarketplaceFile, environ)
+        target = validate(document, _MarketplaceFile, context=context).marketplace
+    else:
+        document = substitute(document, PublisherTarget, environ)
+        target = validate(document, PublisherTarget, context=context)
     target._secrets = document.secrets
     target._file = file
     return target
