@@ -1,0 +1,157 @@
+"""Access tokens for the Fulfillment API, asked for as a publisher's back end does: client credentials, cached, renewed.
+
+An https authority is asked through msal. A sandbox on plain http is asked directly, because msal refuses to.
+"""
+
+import base64
+import json
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import msal
+import requests
+from requests.adapters import HTTPAdapter
+
+from fulfillment_conformance.errors import EnvironmentUnavailable
+from fulfillment_conformance.http_client import HttpClient, trust
+
+MARKETPLACE_RESOURCE = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"
+RENEW_BEFORE = 300.0
+"""Seconds before its end at which a token is renewed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """The publisher's Entra application, and where its tokens come from.
+
+    `authority` (`https://login.microsoftonline.com/<tenant>`) is for msal; `token_endpoint` is asked directly.
+    """
+
+    tenant_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    authority: str | None = None
+    token_endpoint: str | None = None
+    resource: str = MARKETPLACE_RESOURCE
+
+
+class TokenSource:
+    """Calling it returns a usable access token."""
+
+    def __init__(self, fetch: Callable[[], str], learn: Callable[[str, str], None]) -> None:
+        """Take tokens from `fetch`; each is told to `learn`, so that it is redacted everywhere."""
+        self._fetch = fetch
+        self._learn = learn
+        self._token = ""
+        self._renew_at = 0.0
+
+    def __call__(self) -> str:
+        """Return a token that is good for another five minutes, or as long as a fresh one is."""
+        if not self._token or time.time() >= self._renew_at:
+            self._token = self._fetch()
+            self._learn(self._token, "token")
+            self._renew_at = (_expiry(self._token) or time.time() + 3600.0) - RENEW_BEFORE
+        return self._token
+
+
+def by_msal(application: Application, *, tls_ca: Path | None = None) -> Callable[[], str]:
+    """Return a function that gets a token through msal.
+
+    Raises (the function, not this):
+        EnvironmentUnavailable: the identity provider cannot be reached, or refuses; its error code is named.
+    """
+
+    def fetch() -> str:
+        try:
+            client = msal.ConfidentialClientApplication(
+                application.client_id,
+                authority=application.authority,
+                client_credential=application.client_secret,
+                instance_discovery=False,
+                http_client=_session(trust(tls_ca)),
+            )
+            answer = client.acquire_token_for_client([f"{application.resource}/.default"])
+        except (requests.RequestException, ValueError) as error:
+            raise EnvironmentUnavailable(
+                f"no access token from {application.authority}: {error}; check authority, network and tls_ca"
+            ) from error
+        return _token_in(answer, application)
+
+    return fetch
+
+
+def by_form(application: Application, http: HttpClient) -> Callable[[], str]:
+    """Return a function that posts the client-credentials form to `application.token_endpoint`."""
+
+    def fetch() -> str:
+        endpoint = application.token_endpoint or ""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": application.client_id,
+            "client_secret": application.client_secret,
+        }
+        is_v2 = "/v2.0/" in urlsplit(endpoint).path
+        form |= {"scope": f"{application.resource}/.default"} if is_v2 else {"resource": application.resource}
+        exchange = http.send(
+            "POST",
+            endpoint,
+            headers={"content-type": "application/x-www-form-urlencoded"},
+            content=urlencode(form).encode(),
+            receiver="identity",
+            purpose="access token",
+        )
+        if exchange.status is None:
+            raise EnvironmentUnavailable(
+                f"no access token from {endpoint}: {exchange.error}; is the identity provider running?"
+            )
+        try:
+            answer = json.loads(exchange.response_body)
+        except ValueError:
+            answer = {}
+        return _token_in(answer if isinstance(answer, dict) else {}, application, status=exchange.status)
+
+    return fetch
+
+
+def _token_in(answer: dict[str, Any], application: Application, *, status: int | None = None) -> str:
+    token = answer.get("access_token")
+    if isinstance(token, str) and token:
+        return token
+    said = answer.get("error_description") or answer.get("error") or f"status {status}, no access_token"
+    first_line = str(said).splitlines()[0][:300]
+    raise EnvironmentUnavailable(
+        f"the identity provider gave no access token for client {application.client_id} "
+        f"in tenant {application.tenant_id}: {first_line}; check tenant_id, client_id and client_secret"
+    )
+
+
+class _TrustingAdapter(HTTPAdapter):
+    """Uses one TLS context, whatever CA variables the machine has set."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)  # type: ignore[no-untyped-call]
+
+
+def _session(context: ssl.SSLContext) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("https://", _TrustingAdapter(context))
+    return session
+
+
+def _expiry(token: str) -> float | None:
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return float(claims["exp"])
+    except (ValueError, KeyError, IndexError, TypeError):
+        return None

@@ -1,0 +1,157 @@
+"""A marketplace target as one object: its driver, its client, its situations, opened after a preflight."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fulfillment_conformance.backend.client import FulfillmentClient
+from fulfillment_conformance.backend.situations import Situations
+from fulfillment_conformance.backend.tokens import Application, TokenSource, by_form, by_msal
+from fulfillment_conformance.drivers.base import Driver, TokenKind
+from fulfillment_conformance.drivers.loading import load_driver
+from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.http_client import HttpClient, trust
+from fulfillment_conformance.preflight import Preflight, clocks_agree, reachable, token_is_taken
+from fulfillment_conformance.redaction import Redactor
+from fulfillment_conformance.run import Run
+from fulfillment_conformance.target import MarketplaceTarget
+
+PROBE_SECONDS = 5.0
+"""How long a target that left a request unanswered has to show that it is still there."""
+
+
+@dataclass
+class MarketplaceUnderTest:
+    """The target, ready to be judged."""
+
+    driver: Driver
+    http: HttpClient
+    client: FulfillmentClient
+    situations: Situations
+    redactor: Redactor
+    _watchers: list[Callable[[Exchange], None]] = field(default_factory=list)
+
+    def as_publisher(self, kind: TokenKind) -> FulfillmentClient:
+        """Return a client whose access token has one fault, or is another publisher's."""
+        self.situations.needs("access-tokens")
+        if kind == "foreign-publisher":
+            self.situations.needs("foreign-publisher")
+        token = self.driver.access_token(kind)
+        self.redactor.learn(token, "token")
+        return self.client.as_(token)
+
+    @contextmanager
+    def watching(self, unanswered: Callable[[Exchange], None]) -> Iterator[None]:
+        """Tell of every request to the API that gets no answer, while the block runs."""
+        self._watchers.append(unanswered)
+        try:
+            yield
+        finally:
+            self._watchers.remove(unanswered)
+
+    def answers(self) -> bool:
+        """Whether the API answers anything at all, now."""
+        probe = self.http.send(
+            "GET",
+            f"{self.client.base_url}/saas/subscriptions?api-version=2018-08-31",
+            purpose="does the target still answer?",
+            timeout=PROBE_SECONDS,
+        )
+        return probe.status is not None
+
+    def notice(self, exchange: Exchange) -> None:
+        """Pass a finished exchange on to whoever watches for silence."""
+        if exchange.status is None and exchange.receiver == "marketplace":
+            for watcher in tuple(self._watchers):
+                watcher(exchange)
+
+
+@contextmanager
+def open_marketplace(run: Run, preflight: Preflight | None = None) -> Iterator[MarketplaceUnderTest]:
+    """Reach the run's target and make sure that judging it makes sense.
+
+    Raises:
+        UsageProblem: the target file names a driver that cannot be loaded.
+        EnvironmentUnavailable: the preflight failed.
+    """
+    target = run.target
+    assert isinstance(target, MarketplaceTarget)
+    preflight = preflight or Preflight()
+    opened: list[MarketplaceUnderTest] = []
+
+    def observe(exchange: Exchange) -> None:
+        run.recorder(exchange)
+        for under_test in opened:
+            under_test.notice(exchange)
+
+    driver = load_driver(
+        target.driver_settings(profile=run.profile, seed=run.seed), observer=observe
+    )
+    http = HttpClient(observer=observe, tls=trust(target.tls_ca), timeout=target.timeout)
+    try:
+        base_url = target.base_url or driver.base_url  # type: ignore[attr-defined] # the embedded driver knows its own
+        client = FulfillmentClient(base_url, http=http, access_token=_token_source(run, target, driver, http))
+        situations = Situations(driver, client, redactor=run.redactor, publisher_id=target.publisher_id)
+        _fly(preflight, driver, http, client, situations, base_url)
+        under_test = MarketplaceUnderTest(driver, http, client, situations, run.redactor)
+        opened.append(under_test)
+        yield under_test
+    finally:
+        http.close()
+        driver.close()
+
+
+def _token_source(run: Run, target: MarketplaceTarget, driver: Driver, http: HttpClient) -> TokenSource:
+    given = target.identity
+    if given is not None:
+        application = Application(
+            tenant_id=given.tenant_id,
+            client_id=given.client_id,
+            client_secret=given.client_secret,
+            authority=given.authority,
+            token_endpoint=given.token_endpoint,
+            **({"resource": given.resource} if given.resource else {}),
+        )
+        direct = application.token_endpoint is not None
+        return TokenSource(
+            by_form(application, http) if direct else by_msal(application, tls_ca=target.tls_ca), run.redactor.learn
+        )
+    if "identity" in driver.capabilities:
+        info = driver.identity()
+        run.redactor.learn(info.client_secret, "secret")
+        application = Application(
+            tenant_id=info.tenant_id,
+            client_id=info.client_id,
+            client_secret=info.client_secret,
+            token_endpoint=info.token_endpoint,
+            resource=info.resource,
+        )
+        return TokenSource(by_form(application, http), run.redactor.learn)
+    return TokenSource(lambda: driver.access_token("valid"), run.redactor.learn)
+
+
+def _fly(
+    preflight: Preflight,
+    driver: Driver,
+    http: HttpClient,
+    client: FulfillmentClient,
+    situations: Situations,
+    base_url: str,
+) -> None:
+    first = http.send("GET", f"{base_url}/saas/subscriptions?api-version=2018-08-31", purpose="is anybody there?")
+    preflight.look("reachable", lambda: reachable(first, base_url, "marketplace.base_url"))
+    preflight.look("clock", lambda: clocks_agree(first, base_url))
+    preflight.look("arranging", lambda: f"{driver.name}: {', '.join(sorted(driver.capabilities)) or 'nothing'}")
+    if "reset" in driver.capabilities:
+        driver.reset()
+    preflight.look("access token", lambda: "obtained" if client._access_token() else "none")
+    preflight.look(
+        "access token taken",
+        lambda: token_is_taken(
+            [client.list_subscriptions(), client.resolve("preflight"), client.get_subscription("preflight")], base_url
+        ),
+    )
+    if "purchases" in driver.capabilities:
+        preflight.look("plans", lambda: f"{sum(len(offer.plans) for offer in situations.offers)} plans on offer")
+
+

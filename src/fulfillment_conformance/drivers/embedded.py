@@ -1,0 +1,41 @@
+"""The emulator inside this process, served on loopback, arranged through its own control surface."""
+
+from collections.abc import Sequence
+
+from fulfillment_conformance.drivers.control import ControlDriver
+from fulfillment_conformance.emulator import Emulator, Settings
+from fulfillment_conformance.emulator.settings import Profile
+from fulfillment_conformance.exchange import Observer, ignore
+from fulfillment_conformance.serving import serve
+
+
+class EmbeddedDriver(ControlDriver):
+    """A `ControlDriver` that brings its own sandbox; `base_url` is the Fulfillment API's address."""
+
+    def __init__(
+        self,
+        *,
+        profile: Profile = "documented",
+        seed: int = 0,
+        deviations: Sequence[str] = (),
+        observer: Observer = ignore,
+    ) -> None:
+        """Start an emulator.
+
+        Raises:
+            UsageProblem: a deviation that does not exist.
+        """
+        self.emulator = Emulator(Settings(profile=profile, seed=seed, deviations=tuple(deviations)))
+        self._serving = serve(self.emulator.app)
+        self.base_url = f"{self._serving.url}/api"
+        super().__init__(f"{self._serving.url}/control", observer=observer)
+
+    @property
+    def name(self) -> str:
+        """`embedded`."""
+        return "embedded"
+
+    def close(self) -> None:
+        """Stop the emulator."""
+        super().close()
+        self._serving.stop()

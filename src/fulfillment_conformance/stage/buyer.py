@@ -1,0 +1,179 @@
+"""A buyer with a browser: opens a page, follows redirects, fills in a form, signs in with Entra.
+
+Only addresses that the target file names, and the emulator's own, are ever opened; a page that leads elsewhere is looked
+at no further.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from html import unescape
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from bs4 import BeautifulSoup, Tag
+
+from fulfillment_conformance.answers import Answer
+from fulfillment_conformance.exchange import Exchange, Party
+from fulfillment_conformance.http_client import HttpClient
+
+REDIRECTS = 20
+"""How many redirects a browser follows before it calls them a loop."""
+
+
+@dataclass(slots=True)
+class Page:
+    """What the browser shows: the last answer, its address, and the way there."""
+
+    answer: Answer
+    url: str
+    way: list[Exchange] = field(default_factory=list)
+    problem: str = ""
+
+    @property
+    def text(self) -> str:
+        """The visible text."""
+        return BeautifulSoup(self.answer.text, "html.parser").get_text(" ", strip=True)
+
+    @property
+    def html(self) -> str:
+        """The page as it was sent."""
+        return self.answer.text
+
+
+class Buyer:
+    """One browser session with its cookies; `sign_in_as` decides which account Entra finds signed in."""
+
+    def __init__(
+        self,
+        http: HttpClient,
+        *,
+        party_of: Callable[[str], Party | None],
+        account: str | None = "buyer",
+        account_cookie: str = "emulator_account",
+    ) -> None:
+        """Use `http`; `party_of` says who lives at an origin, None for addresses that must not be opened."""
+        self._http = http
+        self._party_of = party_of
+        self._jar: dict[str, dict[str, str]] = {}
+        self._account = account
+        self._account_cookie = account_cookie
+        self.page: Page | None = None
+
+    def sign_in_as(self, account: str | None) -> None:
+        """Be signed in at Entra as one of the emulator's users from now on, or as nobody."""
+        self._account = account
+
+    def open(self, url: str, purpose: str = "open page") -> Page:
+        """Open an address as a browser tab does, and return the page it ends on."""
+        return self._go("GET", url, b"", None, purpose)
+
+    def submit(self, selector: str, fields: Mapping[str, str], purpose: str = "submit form") -> Page:
+        """Submit a form of the page just shown: its own fields, hidden ones included, with `fields` filled in."""
+        assert self.page is not None, "no page has been opened"
+        form = _form(self.page, selector)
+        if form is None:
+            self.page.problem = f"the page at {self.page.url} has no form that matches {selector!r}"
+            return self.page
+        values = _fields(form) | dict(fields)
+        action = urljoin(self.page.url, unescape(str(form.get("action") or "")) or self.page.url)
+        if str(form.get("method") or "get").lower() == "post":
+            body = urlencode(values).encode()
+            return self._go("POST", action, body, "application/x-www-form-urlencoded", purpose)
+        return self._go("GET", f"{action.split('?')[0]}?{urlencode(values)}", b"", None, purpose)
+
+    def post(self, url: str, body: bytes, content_type: str, purpose: str = "post") -> Page:
+        """Send what a page's script would send."""
+        base = self.page.url if self.page else url
+        return self._go("POST", urljoin(base, url), body, content_type, purpose)
+
+    def _go(self, method: str, url: str, body: bytes, content_type: str | None, purpose: str) -> Page:
+        way: list[Exchange] = []
+        problem = ""
+        answer: Answer | None = None
+        for _ in range(REDIRECTS):
+            party = self._party_of(_origin(url))
+            if party is None:
+                problem = f"the page leads to {_origin(url)}, which the target file does not name"
+                break
+            exchange = self._send(method, url, body, content_type, party, purpose)
+            way.append(exchange)
+            answer = Answer(exchange)
+            target = answer.header("location").value
+            if answer.status_code not in {301, 302, 303, 307, 308} or not isinstance(target, str):
+                break
+            url = urljoin(url, target)
+            if answer.status_code not in {307, 308}:
+                method, body, content_type = "GET", b"", None
+        else:
+            problem = f"more than {REDIRECTS} redirects"
+        if answer is None:
+            answer = Answer(Exchange(sender="buyer", receiver="publisher", method=method, url=url, error=problem))
+        self.page = Page(answer, url, way, problem)
+        return self.page
+
+    def _send(
+        self, method: str, url: str, body: bytes, content_type: str | None, party: Party, purpose: str
+    ) -> Exchange:
+        origin = _origin(url)
+        cookies = dict(self._jar.get(origin, {}))
+        if party == "identity" and self._account is not None:
+            cookies[self._account_cookie] = self._account
+        headers = {"accept": "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"}
+        if cookies:
+            headers["cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        if content_type is not None:
+            headers["content-type"] = content_type
+            headers["origin"] = origin
+            if self.page is not None and _origin(self.page.url) == origin:
+                headers["referer"] = self.page.url
+        exchange = self._http.send(
+            method, url.split("#")[0], headers=headers, content=body, sender="buyer", receiver=party, purpose=purpose
+        )
+        self._keep_cookies(origin, exchange)
+        return exchange
+
+    def _keep_cookies(self, origin: str, exchange: Exchange) -> None:
+        for name, value in exchange.response_headers:
+            if name.lower() != "set-cookie":
+                continue
+            cookie: SimpleCookie = SimpleCookie()
+            try:
+                cookie.load(value)
+            except CookieError:
+                continue
+            jar = self._jar.setdefault(origin, {})
+            for key, morsel in cookie.items():
+                if morsel["max-age"] == "0" or not morsel.value:
+                    jar.pop(key, None)
+                else:
+                    jar[key] = morsel.coded_value
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _form(page: Page, selector: str) -> Tag | None:
+    found = BeautifulSoup(page.html, "html.parser").select_one(selector)
+    if found is not None and found.name != "form":
+        return found.find_parent("form")
+    return found
+
+
+def _fields(form: Tag) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for element in form.select("input[name], textarea[name], select[name]"):
+        name, kind = str(element["name"]), str(element.get("type") or "").lower()
+        if kind in {"submit", "button", "image", "file", "reset"}:
+            continue
+        if kind in {"checkbox", "radio"} and not element.has_attr("checked"):
+            continue
+        if element.name == "select":
+            chosen = element.select_one("option[selected]") or element.select_one("option")
+            values[name] = str(chosen.get("value") or chosen.get_text()) if chosen else ""
+        elif element.name == "textarea":
+            values[name] = element.get_text()
+        else:
+            values[name] = str(element.get("value") or "")
+    return values

@@ -1,0 +1,290 @@
+"""One subscription of one customer: what happens to it at the marketplace, and what the publisher makes of it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.interruptions import Precondition
+from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Subscription
+from fulfillment_conformance.stage.buyer import Buyer, Page
+from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about
+from fulfillment_conformance.stage.publisher import Account, Publisher
+from fulfillment_conformance.target import Get, Post, SubmitForm
+
+ACCEPTANCE_SECONDS = 10.0
+"""The window in which a publisher can report the outcome of a change (WHK-025)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a publisher did with a change: the PATCH it sent, if any, and how the operation ended."""
+
+    operation: Operation
+    patches: tuple[Exchange, ...]
+
+    @property
+    def words(self) -> list[object]:
+        """The status word of every PATCH."""
+        return [_status_word(patch) for patch in self.patches]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenEffects:
+    """What became visible: calls that act on the subscription, and changes of what the publisher shows."""
+
+    calls: tuple[Exchange, ...]
+    differences: tuple[str, ...]
+    looks: tuple[Exchange, ...] = ()
+
+    def changes(self) -> Sequence[str]:
+        """Describe each change, in words for the report."""
+        acted = [f"{call.method} {urlsplit(call.url).path}" for call in self.calls]
+        return [*acted, *self.differences]
+
+    def evidence(self) -> Sequence[Exchange]:
+        """Return the exchanges that show it."""
+        return [*self.calls, *self.looks]
+
+
+@dataclass(slots=True)
+class Customer:
+    """A subscription and its owner."""
+
+    id: str
+    token: str = field(repr=False)
+    landing_page_url: str | None
+    offer: Offer
+    microsoft: Microsoft
+    publisher: Publisher
+    buyer: Buyer
+    bystander: "Callable[[], Customer | None]" = lambda: None
+    page: Page | None = None
+    _mark: int = 0
+    _before: Account | None = None
+
+    # --- the marketplace's side ---
+
+    @property
+    def subscription(self) -> Subscription:
+        """The subscription as the marketplace has it."""
+        return self.microsoft.subscription(self.id)
+
+    def happens(self, command: Callable[[Marketplace], Operation]) -> Announcement:
+        """Let something happen at the marketplace and return the notification of it, not yet sent.
+
+        From here on `effects` tells what the publisher did.
+        """
+        self.remember()
+        operation = self.microsoft.perform(command)
+        announcement = self.microsoft.announcement(operation)
+        if announcement is None:
+            raise RuntimeError(f"{operation.action} of {self.id} announced nothing; its status is {operation.status}")
+        return announcement
+
+    def change_plan(self, plan: str) -> Announcement:
+        """The customer changes the plan at the marketplace; a change that waits already is announced once more."""
+        waiting = self._waiting(lambda operation: operation.action is Action.CHANGE_PLAN and operation.plan_id == plan)
+        return waiting or self.happens(lambda market: market.customer_changes_plan(self.id, plan))
+
+    def change_quantity(self, quantity: int) -> Announcement:
+        """The customer changes the seats at the marketplace; a change that waits already is announced once more."""
+        waiting = self._waiting(
+            lambda operation: operation.action is Action.CHANGE_QUANTITY and operation.quantity == quantity
+        )
+        return waiting or self.happens(lambda market: market.customer_changes_quantity(self.id, quantity))
+
+    def suspend(self) -> Announcement:
+        """Payment is missing."""
+        return self._waiting(lambda operation: operation.action is Action.SUSPEND) or self.happens(
+            lambda market: market.suspend(self.id)
+        )
+
+    def reinstate(self) -> Announcement:
+        """Payment has come."""
+        return self.happens(lambda market: market.reinstate(self.id))
+
+    def renew(self) -> Announcement:
+        """A new term begins."""
+        return self.happens(lambda market: market.renew(self.id))
+
+    def unsubscribe(self) -> Announcement:
+        """The customer cancels."""
+        return self._waiting(lambda operation: operation.action is Action.UNSUBSCRIBE) or self.happens(
+            lambda market: market.unsubscribe(self.id)
+        )
+
+    def _waiting(self, matches: Callable[[Operation], bool]) -> Announcement | None:
+        held = self.microsoft.announcements(self.id)
+        return next((each for each in held if matches(each.operation)), None)
+
+    def other_plan(self, but: Sequence[str] = ()) -> Plan:
+        """Return another public plan of the offer, to change to."""
+        now = self.subscription.plan_id
+        found = [
+            plan
+            for plan in self.offer.plans
+            if plan.plan_id not in {now, *but}
+            and not (plan.is_private or plan.is_stop_sell or plan.auto_activate or plan.has_free_trials)
+        ]
+        if not found:
+            raise Precondition(f"offer {self.offer.offer_id} has no other public plan to change to")
+        return found[0]
+
+    # --- the publisher's side ---
+
+    def visit(self) -> Page:
+        """Open the landing page with the purchase token, as the marketplace does."""
+        url = self.landing_page_url or with_token(self.publisher.service.landing_page, self.token)
+        self.page = self.buyer.open(url, "landing page")
+        return self.page
+
+    def complete(self) -> None:
+        """Do what a buyer does after the landing page has opened: the onboarding steps of the target file."""
+        for step in self.publisher.service.onboarding:
+            if isinstance(step, SubmitForm):
+                self.page = self.buyer.submit(step.submit, self._filled(step.fields))
+            elif isinstance(step, Post):
+                url = urljoin(self.publisher.service.landing_page, self._fill(step.post))
+                if step.json_body is not None:
+                    body, kind = json.dumps(self._filled(step.json_body)).encode(), "application/json"
+                else:
+                    body = urlencode(self._filled(step.form or {})).encode()
+                    kind = "application/x-www-form-urlencoded"
+                self.page = self.buyer.post(url, body, kind)
+            elif isinstance(step, Get):
+                self.page = self.buyer.open(urljoin(self.publisher.service.landing_page, self._fill(step.get)))
+            else:
+                raise Precondition(f"onboarding step {type(step).__name__} cannot be done by HTTP")
+
+    def onboard(self) -> None:
+        """Visit the landing page, complete it, and wait until the publisher has activated the subscription."""
+        mark = self.microsoft.mark
+        self.visit()
+        self.complete()
+        activated = self.microsoft.wait(
+            lambda: next((call for call in self.calls(mark) if call.url.split("?")[0].endswith("/activate")), None),
+            seconds=self.publisher.service.timeouts.effect,
+        )
+        status = self.subscription.status.value
+        if status != "Subscribed":
+            seen = f"activate was answered {activated.status}" if activated else "the publisher did not call activate"
+            shown = f"; its page answered {self.page.answer.status_code} {self.page.problem}" if self.page else ""
+            raise Precondition(f"the purchase was not activated (ACT-004): {seen}{shown}", activated)
+        self.remember()
+
+    def remember(self) -> None:
+        """Take what is now as the state that `effects` compares with."""
+        self._mark = self.microsoft.mark
+        self._before = self.publisher.account(self.id)
+
+    def calls(self, since: int | None = None) -> list[Exchange]:
+        """Return the Fulfillment calls about this subscription since the last `remember`, or since a mark."""
+        return about(self.microsoft.since(self._mark if since is None else since), self.id)
+
+    def acting_calls(self) -> list[Exchange]:
+        """Return those calls that change something: activate, PATCH, DELETE."""
+        return [call for call in self.calls() if call.method in {"PATCH", "DELETE", "POST", "PUT"}]
+
+    def effects(self) -> SeenEffects:
+        """Tell what the publisher has done with this subscription since the last `remember`.
+
+        First another customer's genuine change is carried through: whatever the publisher had put aside to do later has
+        had its turn by then.
+        """
+        other = self.bystander()
+        if other is not None:
+            other.goes_through_a_change()
+        after = self.publisher.account(self.id)
+        looks = (after.exchange,) if after else ()
+        differences = after.differences(self._before) if after and self._before else []
+        return SeenEffects(tuple(self.acting_calls()), tuple(differences), looks)
+
+    def goes_through_a_change(self) -> None:
+        """Carry a genuine event through to its end, whatever comes of it."""
+        plan = self.other_plan()
+        announcement = self.change_plan(plan.plan_id)
+        self.publisher.receives(announcement)
+        self.settles(announcement)
+
+    def settles(self, announcement: Announcement) -> Outcome:
+        """Wait until a change has an outcome: by PATCH, by rejection, or by silence for ten seconds.
+
+        A publisher that claims not to acknowledge is not waited for; elsewhere silence is measured in real time, since
+        the publisher's clock is real, and then the marketplace's ten seconds pass.
+        """
+
+        def ended() -> Operation | None:
+            now = self.microsoft.operation(announcement.operation)
+            return None if now.is_pending else now
+
+        patient = ACCEPTANCE_SECONDS if self.publisher.service.claims.acknowledges_changes else 0.0
+        operation = self.microsoft.wait(ended, seconds=patient)
+        if operation is None:
+            self.microsoft.advance(timedelta(seconds=ACCEPTANCE_SECONDS + 1))
+            operation = self.microsoft.operation(announcement.operation)
+        return Outcome(operation, tuple(self.patches(announcement.operation.id)))
+
+    def patches(self, operation_id: str | None = None) -> list[Exchange]:
+        """Return the PATCH calls on operations of this subscription, or on one of them."""
+        return [
+            call
+            for call in self.calls()
+            if call.method == "PATCH"
+            and "/operations/" in call.url
+            and (operation_id is None or f"/operations/{operation_id}" in call.url)
+        ]
+
+    def account(self) -> Account | None:
+        """Look at what the publisher shows now."""
+        return self.publisher.account(self.id)
+
+    def eventually(self, done: Callable[[Account], bool]) -> Account | None:
+        """Look until the publisher shows what is waited for, or its time for an effect is over."""
+        last: list[Account] = []
+
+        def look() -> Account | None:
+            account = self.publisher.account(self.id)
+            if account is None:
+                return None
+            last[:] = [account]
+            return account if done(account) else None
+
+        deadline = self.publisher.service.timeouts.effect
+        pause, waited = 0.02, 0.0
+        found = look()
+        while found is None and last and waited < deadline:
+            self.microsoft.wait(lambda: None, seconds=pause)
+            waited += pause
+            pause = min(pause * 1.5, 1.0)
+            found = look()
+        return found or (last[0] if last else None)
+
+    def _fill(self, text: str) -> str:
+        return (
+            text.replace("{token}", self.token)
+            .replace("{subscription_id}", self.id)
+            .replace("{landing_page}", self.publisher.service.landing_page)
+        )
+
+    def _filled(self, fields: object) -> "dict[str, str]":
+        assert isinstance(fields, dict)
+        return {
+            key: self._fill(value) if isinstance(value, str) else value for key, value in fields.items()
+        }
+
+
+def with_token(landing_page: str, token: str) -> str:
+    """Append the purchase token to a landing page address as the marketplace does: percent-encoded, as `token`."""
+    query = urlencode({"token": token})
+    return f"{landing_page}{'&' if urlsplit(landing_page).query else '?'}{query}"
+
+
+def _status_word(patch: Exchange) -> object:
+    try:
+        body = json.loads(patch.request_body)
+    except ValueError:
+        return None
+    return body.get("status") if isinstance(body, dict) else None

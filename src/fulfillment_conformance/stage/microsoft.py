@@ -1,0 +1,200 @@
+"""Microsoft's side of a publisher's run: the emulator on the network, and everything that reaches it in view."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from fulfillment_conformance.answers import Answer
+from fulfillment_conformance.emulator import Emulator, Settings
+from fulfillment_conformance.exchange import Exchange, Observer
+from fulfillment_conformance.marketplace import Delivery, Marketplace, Operation, Subscription
+from fulfillment_conformance.redaction import Redactor
+from fulfillment_conformance.serving import Portal, shared_portal
+
+T = TypeVar("T")
+
+GENUINE = "genuine"
+"""In place of a token: the marketplace's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A notification that the marketplace wants to send and that the suite holds in its hand."""
+
+    delivery: Delivery
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that is announced, as it was when the notification was due."""
+        return self.delivery.operation
+
+
+class Microsoft:
+    """The emulator, driven from the test's thread; notifications wait until the suite sends them."""
+
+    def __init__(self, settings: Settings, *, observer: Observer, redactor: Redactor) -> None:
+        self._observer = observer
+        self._redactor = redactor
+        self._seen: list[Exchange] = []
+        self._news = threading.Condition()
+        self._portal: Portal = shared_portal()
+        self.emulator = Emulator(settings, observer=self.notice)
+        self.emulator.hold_deliveries = True
+
+    # --- what reaches the emulator ---
+
+    def notice(self, exchange: Exchange) -> None:
+        """Take in an exchange: record it, and wake whoever waits for something to arrive."""
+        self._observer(exchange)
+        with self._news:
+            self._seen.append(exchange)
+            self._news.notify_all()
+
+    @property
+    def mark(self) -> int:
+        """A point in the stream of exchanges, for `since`."""
+        with self._news:
+            return len(self._seen)
+
+    def since(self, mark: int) -> list[Exchange]:
+        """Return everything that arrived since a mark."""
+        with self._news:
+            return self._seen[mark:]
+
+    def wait(self, arrived: Callable[[], T | None], *, seconds: float) -> T | None:
+        """Return what `arrived` returns as soon as it returns something; asked again after each arrival.
+
+        None after `seconds` of real time. This is how a reply time of the publisher is measured.
+        """
+        deadline = time.monotonic() + seconds
+        with self._news:
+            while True:
+                found = arrived()
+                left = deadline - time.monotonic()
+                if found is not None or left <= 0:
+                    return found
+                self._news.wait(left)
+
+    # --- what happens at the marketplace ---
+
+    def perform(self, command: Callable[[Marketplace], T]) -> T:
+        """Run a command on the core, on the loop that serves it."""
+
+        async def run() -> T:
+            return self.emulator.perform(lambda: command(self.emulator.market))
+
+        return self._portal.call(run)
+
+    def subscription(self, subscription_id: str) -> Subscription:
+        """Return a subscription as the marketplace has it."""
+        return self.perform(lambda market: market.find(subscription_id).subscription)
+
+    def operation(self, operation: Operation) -> Operation:
+        """Return what has become of an operation."""
+
+        def find(market: Marketplace) -> Operation:
+            return market.find_operation(market.find(operation.subscription_id), operation.id)
+
+        return self.perform(find)
+
+    def advance(self, span: timedelta) -> None:
+        """Let the marketplace's time pass."""
+
+        async def run() -> None:
+            await self.emulator.advance(span)
+
+        self._portal.call(run)
+
+    # --- notifications ---
+
+    def announcements(self, subscription_id: str) -> list[Announcement]:
+        """Return the notifications about a subscription that wait to be sent, oldest first."""
+
+        async def held() -> list[Delivery]:
+            self.emulator.clock.catch_up()
+            await asyncio.sleep(0)
+            return [item for item in self.emulator.held if item.operation.subscription_id == subscription_id]
+
+        return [Announcement(delivery) for delivery in self._portal.call(held)]
+
+    def announcement(self, operation: Operation) -> Announcement | None:
+        """Return the waiting notification of an operation, if there is one."""
+        waiting = self.announcements(operation.subscription_id)
+        return next((each for each in waiting if each.operation.id == operation.id), None)
+
+    def payload(self, announcement: Announcement) -> dict[str, Any]:
+        """Return the genuine payload, to be changed by whoever wants to."""
+
+        async def compose() -> Any:
+            return self.emulator.notification(announcement.delivery).payload
+
+        payload: dict[str, Any] = self._portal.call(compose)
+        return payload
+
+    def send(
+        self,
+        announcement: Announcement,
+        *,
+        token: str | None = GENUINE,
+        payload: dict[str, Any] | bytes | None = None,
+        headers: dict[str, str | None] | None = None,
+        heard: bool = True,
+        method: str = "POST",
+        url: str | None = None,
+    ) -> Answer:
+        """Send a notification, genuine in everything that is not given, and return the publisher's answer.
+
+        `heard` says whether the marketplace takes the answer for the publisher's; a forged call's it does not.
+        """
+        if token not in {None, GENUINE}:
+            self._redactor.learn(str(token), "token")
+
+        async def send() -> Exchange:
+            return await self.emulator.send(
+                announcement.delivery,
+                token=token,
+                payload=payload,
+                headers=headers,
+                heard=heard,
+                method=method,
+                url=url,
+            )
+
+        answer = Answer(self._portal.call(send))
+        if heard:
+            self._discard(announcement)
+        return answer
+
+    def _discard(self, announcement: Announcement) -> None:
+        async def discard() -> None:
+            held = self.emulator.held
+            if announcement.delivery in held:
+                held.remove(announcement.delivery)
+
+        self._portal.call(discard)
+
+    def addresses(self, *, webhook: str, landing_page: str) -> None:
+        """Say where the publisher is."""
+
+        async def tell() -> None:
+            self.emulator.courier.url = webhook
+            self.emulator.landing_page_url = landing_page
+
+        self._portal.call(tell)
+
+    def close(self) -> None:
+        """Stop timers and connections."""
+        self._portal.call(self.emulator.close)
+
+
+def about(exchanges: Sequence[Exchange], subscription_id: str) -> list[Exchange]:
+    """Return the Fulfillment API calls about one subscription."""
+    return [
+        exchange
+        for exchange in exchanges
+        if exchange.receiver == "marketplace" and f"/subscriptions/{subscription_id}" in exchange.url
+    ]

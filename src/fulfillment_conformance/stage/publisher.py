@@ -1,0 +1,126 @@
+"""The publisher under test, from outside: its webhook, its landing page, and what it shows of its accounts."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from jsonpointer import JsonPointer, JsonPointerException
+
+from fulfillment_conformance.answers import ABSENT, Answer, Reading
+from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.http_client import HttpClient
+from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
+from fulfillment_conformance.target import Claims, Reconcile, State, Step, Timeouts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Where the publisher is, and how to get on with it: the part of the target file that tests need."""
+
+    landing_page: str
+    webhook: str
+    onboarding: tuple[Step, ...] = ()
+    state: State | None = None
+    reconcile: Reconcile | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    claims: Claims = field(default_factory=Claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the publisher shows about one subscription, in Microsoft's words; readings are absent where it says nothing."""
+
+    status: Reading
+    plan: Reading
+    seats: Reading
+    exchange: Exchange
+
+    @property
+    def gives_access(self) -> bool:
+        """Whether the customer can use the service."""
+        return self.status.value == "Subscribed"
+
+    def differences(self, before: "Account") -> list[str]:
+        """Describe what changed since an earlier look."""
+        return [
+            f"{now.name} changed from {then.value!r} to {now.value!r}"
+            for now, then in ((self.status, before.status), (self.plan, before.plan), (self.seats, before.seats))
+            if now.value != then.value
+        ]
+
+
+class Publisher:
+    """The service under test."""
+
+    def __init__(self, service: Service, microsoft: Microsoft, http: HttpClient) -> None:
+        self.service = service
+        self._microsoft = microsoft
+        self._http = http
+
+    @property
+    def shows_state(self) -> bool:
+        """Whether the target file says where the publisher shows its accounts."""
+        return self.service.state is not None
+
+    def receives(
+        self,
+        announcement: Announcement,
+        *,
+        token: str | None = GENUINE,
+        payload: dict[str, Any] | bytes | None = None,
+        headers: Mapping[str, str | None] | None = None,
+        method: str = "POST",
+        url: str | None = None,
+    ) -> Answer:
+        """Let the publisher receive a notification and return its answer.
+
+        What is not given is genuine. The marketplace takes the answer for the publisher's only if nothing is forged:
+        neither token nor headers nor method nor address. (A payload in another shape is still the marketplace's own.)
+        """
+        genuine = token == GENUINE and headers is None and method == "POST" and url is None
+        return self._microsoft.send(
+            announcement,
+            token=token,
+            payload=payload,
+            headers=dict(headers) if headers is not None else None,
+            heard=genuine,
+            method=method,
+            url=url,
+        )
+
+    def account(self, subscription_id: str) -> Account | None:
+        """Look at what the publisher shows about a subscription; None where it shows nothing at all."""
+        state = self.service.state
+        if state is None:
+            return None
+        url = urljoin(self.service.landing_page, state.get.replace("{subscription_id}", quote(subscription_id, safe="")))
+        exchange = self._http.send("GET", url, receiver="publisher", purpose="what does the publisher believe?")
+        body: Any = ABSENT
+        if exchange.status == 200:
+            try:
+                body = json.loads(exchange.response_body)
+            except ValueError:
+                body = ABSENT
+        status = _at(body, state.status)
+        words = state.words
+        return Account(
+            status=Reading("the publisher's status", words.get(status, status) if isinstance(status, str) else status, exchange),
+            plan=Reading("the publisher's plan", _at(body, state.plan), exchange),
+            seats=Reading("the publisher's seats", _number(_at(body, state.seats)), exchange),
+            exchange=exchange,
+        )
+
+
+def _at(body: Any, pointer: str | None) -> Any:
+    if pointer is None or body is ABSENT:
+        return ABSENT
+    try:
+        return JsonPointer(pointer).resolve(body)
+    except JsonPointerException:
+        return ABSENT
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.strip().isdigit() else value

@@ -1,0 +1,146 @@
+"""Activate: the subscription starts, and with it billing (catalogue theme ACT)."""
+
+from fulfillment_conformance.marks import requirement
+
+
+@requirement("ACT-001", "ACT-002", "ACT-003", "LCY-003")
+def test_a_pending_purchase_is_activated(marketplace, situations, purchase, check):
+    """Activate answers 200 without a body, and within minutes the subscription is Subscribed."""
+    activated = marketplace.activate(purchase.id, plan=purchase.plan)
+    later = situations.wait_for_status(purchase, "Subscribed")
+
+    check("ACT-001").status(activated, 200)
+    check("ACT-002").that(
+        activated.text.strip() in {"", "{}"} if activated.is_success else False,
+        expected="no body",
+        actual=activated.text[:200] if activated.text else activated.status_code,
+        rests_on=[activated],
+        notes=["an empty JSON object is not quite no body"] if activated.text.strip() == "{}" else [],
+    )
+    for each in check.each("ACT-003", "LCY-003"):
+        each.equals(later.status, "Subscribed")
+
+
+@requirement("ACT-005")
+def test_billing_has_no_term_before_activation(marketplace, purchase, check):
+    """While the purchase is pending there is no billing term yet: term dates are absent or null."""
+    term = marketplace.get_subscription(purchase.id)["term"]
+
+    check("ACT-005").absent_or(term["startDate"], [None, ""])
+
+
+@requirement("ACT-007")
+def test_activate_without_a_body_is_accepted(marketplace, purchase, check):
+    """The newest pages define no body."""
+    check("ACT-007").status(marketplace.activate(purchase.id), 200)
+
+
+@requirement("ACT-008")
+def test_activate_with_what_was_bought_is_accepted(marketplace, situations, check):
+    """A body that names the purchased plan and seats is accepted."""
+    purchase = situations.buy(None)
+    seats = {} if purchase.quantity is None else {"quantity": purchase.quantity}
+
+    check("ACT-008").status(marketplace.activate(purchase.id, plan=purchase.plan, **seats), 200)
+
+
+@requirement("ACT-009")
+def test_activating_with_a_plan_that_was_not_bought_never_sells_it(marketplace, situations, purchase, check):
+    """Such a body is refused with 400, or ignored: the plan stays the purchased one."""
+    answer = marketplace.activate(purchase.id, plan="a-plan-nobody-bought")
+    plan = situations.wait_for_status(purchase, "Subscribed").plan if answer.is_success else None
+    plan = plan or marketplace.get_subscription(purchase.id).plan
+    twin = answer if answer.is_success else marketplace.activate(purchase.id, plan=purchase.plan)
+
+    check("ACT-009").is_one_of(answer.status_line, [400, 200])
+    check("ACT-009").equals(plan, purchase.plan)
+    check("ACT-009").accepted(twin)
+
+
+@requirement("ACT-010")
+def test_activating_with_other_seats_never_sells_them(marketplace, situations, check):
+    """A body with another quantity is refused with 400, or ignored: the seats stay the purchased ones."""
+    purchase = situations.buy("per-seat")
+    answer = marketplace.activate(purchase.id, plan=purchase.plan, quantity=(purchase.quantity or 1) + 1)
+    if answer.is_success:
+        situations.wait_for_status(purchase, "Subscribed")
+
+    check("ACT-010").is_one_of(answer.status_line, [400, 200])
+    check("ACT-010").equals(marketplace.get_subscription(purchase.id).quantity, purchase.quantity)
+
+
+@requirement("ACT-011")
+def test_a_body_without_a_plan_is_refused_or_ignored(marketplace, purchase, check):
+    """An empty object is answered 400 or 200."""
+    check("ACT-011").is_one_of(marketplace.activate(purchase.id, json={}).status_line, [400, 200])
+
+
+@requirement("ACT-012")
+def test_a_suspended_subscription_is_not_activated(marketplace, situations, check):
+    """Activate answers 400, and the subscription stays Suspended."""
+    suspended = situations.suspended()
+    refused = marketplace.activate(suspended.id, plan=suspended.plan)
+    status = marketplace.get_subscription(suspended.id).status
+    twin = situations.buy()
+
+    check("ACT-012").refused(refused, with_status=400, while_twin=marketplace.activate(twin.id, plan=twin.plan))
+    check("ACT-012").equals(status, "Suspended")
+
+
+@requirement("ACT-013")
+def test_activating_twice_changes_nothing(marketplace, situations, subscribed, check):
+    """Activate on a Subscribed subscription is answered 200 or 400; it stays Subscribed."""
+    again = marketplace.activate(subscribed.id, plan=subscribed.plan)
+
+    check("ACT-013").is_one_of(again.status_line, [200, 400])
+    check("ACT-013").equals(marketplace.get_subscription(subscribed.id).status, "Subscribed")
+
+
+@requirement("ACT-014")
+def test_a_cancelled_subscription_is_not_activated(marketplace, situations, check):
+    """Activate answers 404, and the subscription stays Unsubscribed."""
+    cancelled = situations.unsubscribed()
+    refused = marketplace.activate(cancelled.id, plan=cancelled.plan)
+    status = marketplace.get_subscription(cancelled.id).status
+    twin = situations.buy()
+
+    check("ACT-014").refused(refused, with_status=404, while_twin=marketplace.activate(twin.id, plan=twin.plan))
+    check("ACT-014").equals(status, "Unsubscribed")
+
+
+@requirement("ACT-015")
+def test_an_unknown_subscription_is_not_activated(marketplace, purchase, unknown_id, check):
+    """Activate of an id that does not exist is answered 404."""
+    check("ACT-015").refused(
+        marketplace.activate(unknown_id, plan=purchase.plan),
+        with_status=404,
+        while_twin=marketplace.activate(purchase.id, plan=purchase.plan),
+    )
+
+
+@requirement("ACT-017")
+def test_another_publisher_cannot_activate(marketplace, marketplace_under_test, purchase, check):
+    """An application that is not the offer's own is refused with 401 or 403, and nothing starts."""
+    stranger = marketplace_under_test.as_publisher("foreign-publisher")
+    refused = stranger.activate(purchase.id, plan=purchase.plan)
+    status = marketplace.get_subscription(purchase.id).status
+
+    check("ACT-017").refused(
+        refused, with_status=(401, 403), while_twin=marketplace.activate(purchase.id, plan=purchase.plan)
+    )
+    check("ACT-017").equals(status, "PendingFulfillmentStart")
+
+
+@requirement("ACT-024")
+def test_activation_creates_no_operation(marketplace, purchase, check):
+    """Activate documents no Operation-Location, and no operation is outstanding afterwards."""
+    activated = marketplace.activate(purchase.id, plan=purchase.plan)
+    operations = marketplace.list_operations(purchase.id)
+
+    check("ACT-024").absent_or(activated.header("Operation-Location"), [])
+    check("ACT-024").that(
+        len(operations["operations"]) == 0,
+        expected="no outstanding operation",
+        actual=f"{len(operations['operations'])} outstanding",
+        rests_on=[operations],
+    )

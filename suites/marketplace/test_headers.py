@@ -1,0 +1,223 @@
+"""Headers, versioning and the shape of answers on every operation (catalogue theme HDR)."""
+
+import json
+import uuid
+
+import pytest
+
+from fulfillment_conformance.calendar import day_of
+from fulfillment_conformance.marks import requirement
+
+SUBSCRIPTION_KEYS = [
+    "id", "name", "publisherId", "offerId", "planId", "quantity", "beneficiary", "purchaser", "term", "autoRenew",
+    "isTest", "isFreeTrial", "allowedCustomerOperations", "sessionMode", "sandboxType", "created", "lastModified",
+    "saasSubscriptionStatus",
+]  # fmt: skip
+
+READS = {
+    "resolve": lambda api, purchase, **faults: api.resolve(purchase.token, **faults),
+    "list": lambda api, purchase, **faults: api.list_subscriptions(**faults),
+    "get": lambda api, purchase, **faults: api.get_subscription(purchase.id, **faults),
+    "plans": lambda api, purchase, **faults: api.list_available_plans(purchase.id, **faults),
+    "operations": lambda api, purchase, **faults: api.list_operations(purchase.id, **faults),
+}
+"""The operations that change nothing, so that one purchase serves them all."""
+
+
+@requirement("HDR-001", "HDR-002")
+@pytest.mark.parametrize("operation", READS)
+def test_reading_operations_are_served(marketplace, purchase, check, operation):
+    """The documented path with api-version=2018-08-31 and valid input is answered with its success status."""
+    answer = READS[operation](marketplace, purchase)
+
+    for each in check.each("HDR-001", "HDR-002"):
+        each.status(answer, 200)
+
+
+@requirement("HDR-001", "HDR-002")
+def test_changing_operations_are_served(marketplace, situations, check):
+    """Activate, change plan, get and update operation and cancel are served at their paths."""
+    purchase = situations.buy()
+    activated = marketplace.activate(purchase.id, plan=purchase.plan)
+    situations.wait_for_status(purchase, "Subscribed")
+    changed = marketplace.change_plan(purchase.id, situations.other_plan(purchase).plan_id)
+    operation_id = changed.operation_id or str(uuid.UUID(int=0))
+    shown = marketplace.get_operation(purchase.id, operation_id)
+    settled = marketplace.update_operation(purchase.id, operation_id, "Success")
+    cancelled = marketplace.cancel(purchase.id)
+
+    for each in check.each("HDR-001", "HDR-002"):
+        each.status(activated, 200)
+        each.status(changed, 202)
+        each.status(shown, 200)
+        each.status(settled, 200)
+        each.status(cancelled, 202)
+
+
+@requirement("HDR-004")
+def test_a_call_without_a_version_is_refused(marketplace, purchase, check):
+    """api-version is required."""
+    check("HDR-004").refused(
+        marketplace.get_subscription(purchase.id, api_version=None),
+        while_twin=marketplace.get_subscription(purchase.id),
+    )
+
+
+@requirement("HDR-005")
+@pytest.mark.parametrize("version", ["1999-01-01", "2017-04-15", "2018-09-15", ""])
+def test_another_version_is_not_served(marketplace, purchase, check, version):
+    """Only 2018-08-31 has this contract."""
+    check("HDR-005").refused(
+        marketplace.get_subscription(purchase.id, api_version=version),
+        while_twin=marketplace.get_subscription(purchase.id),
+    )
+
+
+@requirement("HDR-007")
+@pytest.mark.parametrize("operation", READS)
+def test_calls_without_a_body_are_accepted(marketplace, purchase, check, operation):
+    """A zero-length body with content type JSON is all right where no body is defined."""
+    check("HDR-007").status(READS[operation](marketplace, purchase, content=b""), 200)
+
+
+@requirement("HDR-009", "HDR-011")
+@pytest.mark.parametrize("operation", READS)
+def test_ids_are_made_up_when_the_caller_sends_none(marketplace, purchase, check, operation):
+    """x-ms-requestid and x-ms-correlationid come back also when the request had none."""
+    answer = READS[operation](marketplace, purchase)
+
+    check("HDR-009").is_text(answer.header("x-ms-requestid"))
+    check("HDR-011").is_text(answer.header("x-ms-correlationid"))
+
+
+@requirement("HDR-009", "HDR-011")
+def test_refusals_carry_ids_too(marketplace, purchase, unknown_id, check):
+    """An error answer has both ids as well: support asks for them."""
+    refused = marketplace.get_subscription(unknown_id)
+
+    check("HDR-009").is_text(refused.header("x-ms-requestid"))
+    check("HDR-011").is_text(refused.header("x-ms-correlationid"))
+
+
+@requirement("HDR-012", "HDR-013")
+def test_the_callers_ids_come_back(marketplace, purchase, check):
+    """GUIDs sent as x-ms-requestid and x-ms-correlationid are echoed."""
+    request_id, correlation_id = str(uuid.UUID(int=0xA1)), str(uuid.UUID(int=0xB2))
+    answer = marketplace.get_subscription(
+        purchase.id, headers={"x-ms-requestid": request_id, "x-ms-correlationid": correlation_id}
+    )
+
+    check("HDR-012").equals(_lower(answer.header("x-ms-requestid").value), request_id)
+    check("HDR-013").equals(_lower(answer.header("x-ms-correlationid").value), correlation_id)
+
+
+@requirement("HDR-014")
+def test_ids_need_not_be_guids(marketplace, purchase, check):
+    """The pages ask for a unique string only."""
+    answer = marketplace.get_subscription(
+        purchase.id, headers={"x-ms-requestid": "conformance-abc-1", "x-ms-correlationid": "conformance-abc-2"}
+    )
+
+    check("HDR-014").status(answer, 200)
+
+
+@requirement("HDR-016")
+@pytest.mark.parametrize("operation", READS)
+def test_answers_are_json(marketplace, purchase, check, operation):
+    """An answer with a body says application/json, and is."""
+    answer = READS[operation](marketplace, purchase)
+    content_type = answer.header("content-type")
+
+    check("HDR-016").that(
+        not answer.text or (str(content_type.value).lower().startswith("application/json") and bool(answer.body)),
+        expected="application/json that can be parsed",
+        actual=f"content-type {content_type.value}, body {answer.text[:80]!r}",
+        rests_on=[answer],
+    )
+
+
+@requirement("HDR-019", "HDR-025")
+def test_a_clients_mistake_is_no_server_error(marketplace, purchase, check):
+    """An id that is no GUID, a body that is no JSON, a token that is none: 4xx, never 5xx."""
+    not_a_guid = marketplace.get_subscription("not-a-guid")
+    mistakes = [
+        not_a_guid,
+        marketplace.resolve("not-a-token"),
+        marketplace.change_plan(purchase.id, None, content=b"{"),
+        marketplace.get_subscription(purchase.id, authorization="Bearer"),
+    ]
+
+    for answer in mistakes:
+        check("HDR-019").that(
+            answer.is_client_error, expected="4xx", actual=answer.status_code or answer.error, rests_on=[answer]
+        )
+    check("HDR-025").is_one_of(not_a_guid.status_line, [400, 404])
+
+
+@requirement("HDR-022")
+def test_the_list_answers_with_and_without_a_slash(marketplace, purchase, check):
+    """/saas/subscriptions and /saas/subscriptions/ are the same list."""
+    plain, slashed = marketplace.list_subscriptions(), marketplace.request("GET", "/", "list with slash")
+
+    check("HDR-022").status(slashed, 200)
+    check("HDR-022").equals(slashed["subscriptions"], plain["subscriptions"])
+
+
+@requirement("HDR-023")
+def test_property_names_are_the_documented_ones(marketplace, purchase, check):
+    """Every property of a subscription is spelled as in the tables, without padding."""
+    got = marketplace.get_subscription(purchase.id)
+    names = list(got.body.value) if isinstance(got.body.value, dict) else []
+    documented = {name.lower(): name for name in SUBSCRIPTION_KEYS}
+    misspelled = [name for name in names if documented.get(name.strip().lower(), name.strip()) != name]
+    missing = [name for name in ("id", "offerId", "planId", "saasSubscriptionStatus") if name not in names]
+
+    check("HDR-023").that(
+        bool(names) and not misspelled and not missing,
+        expected="id, offerId, planId, saasSubscriptionStatus and all other names as documented",
+        actual=f"misspelled {misspelled}, missing {missing}",
+        rests_on=[got],
+    )
+
+
+@requirement("HDR-024")
+def test_enumeration_values_are_not_padded(marketplace, purchase, check):
+    """saasSubscriptionStatus and the like carry no blanks."""
+    got = marketplace.get_subscription(purchase.id)
+
+    check("HDR-024").equals(got.status, "PendingFulfillmentStart")
+    for name in ("sessionMode", "sandboxType"):
+        value = got[name]
+        check("HDR-024").that(
+            not isinstance(value.value, str) or value.value == value.value.strip(),
+            expected=f"{name} without blanks around it",
+            actual=repr(value.value),
+            rests_on=[value],
+        )
+
+
+@requirement("HDR-029")
+def test_put_on_a_subscription_is_refused(marketplace, purchase, check):
+    """PUT was how version 1 started a subscription; version 2 refuses it."""
+    put = marketplace.request(
+        "PUT", f"/{purchase.id}", "PUT subscription", content=json.dumps({"planId": purchase.plan}).encode()
+    )
+
+    check("HDR-029").refused(put, while_twin=marketplace.get_subscription(purchase.id))
+
+
+@requirement("HDR-030")
+def test_timestamps_can_be_read(marketplace, purchase, check):
+    """created is ISO 8601 with any number of fractional digits up to seven, with or without Z."""
+    created = marketplace.get_subscription(purchase.id)["created"]
+
+    check("HDR-030").that(
+        created.absent or day_of(created.value) is not None,
+        expected="an ISO 8601 date-time",
+        actual=created.value,
+        rests_on=[created],
+    )
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value

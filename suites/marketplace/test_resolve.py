@@ -1,0 +1,236 @@
+"""Resolve: a purchase token becomes a subscription (catalogue theme RES)."""
+
+import pytest
+
+from fulfillment_conformance.marks import requirement
+
+
+@requirement("RES-001", "RES-011")
+def test_a_valid_purchase_token_resolves_to_the_pending_purchase(marketplace, purchase, check):
+    """A fresh purchase's decoded token is exchanged for its details with status 200."""
+    resolved = marketplace.resolve(purchase.token)
+
+    check("RES-001").status(resolved, 200)
+    check("RES-001").equals(resolved["id"], purchase.id)
+    check("RES-011").equals(resolved.subscription.status, "PendingFulfillmentStart")
+
+
+@requirement("RES-005")
+def test_the_resolved_id_is_the_subscription_id(marketplace, purchase, check):
+    """The id is a GUID, and Get Subscription knows it."""
+    resolved = marketplace.resolve(purchase.token)
+
+    check("RES-005").is_guid(resolved["id"])
+    check("RES-005").status(marketplace.get_subscription(str(resolved["id"].value)), 200)
+
+
+@requirement("RES-006", "RES-007", "RES-008")
+def test_resolve_tells_name_offer_and_plan(marketplace, purchase, check):
+    """subscriptionName, offerId and planId are those of the purchase, and the same as Get Subscription's."""
+    resolved = marketplace.resolve(purchase.token)
+    got = marketplace.get_subscription(purchase.id)
+
+    check("RES-006").is_a(resolved["subscriptionName"], str, meaning="a string")
+    check("RES-006").equals(resolved["subscriptionName"], got["name"])
+    check("RES-007").is_text(resolved["offerId"])
+    check("RES-007").equals(resolved["offerId"], got["offerId"])
+    check("RES-008").equals(resolved["planId"], purchase.plan)
+    check("RES-008").equals(resolved["planId"], got["planId"])
+
+
+@requirement("RES-009")
+def test_resolve_tells_the_seats_of_a_per_seat_plan(marketplace, situations, check):
+    """quantity is the number of purchased seats."""
+    purchase = situations.buy("per-seat")
+
+    check("RES-009").equals(marketplace.resolve(purchase.token)["quantity"], purchase.quantity)
+
+
+@requirement("RES-009")
+def test_resolve_may_leave_the_quantity_of_a_flat_plan_empty(marketplace, purchase, check):
+    """quantity is absent, null, 0 or an empty string where seats mean nothing."""
+    check("RES-009").absent_or(marketplace.resolve(purchase.token)["quantity"], [None, 0, ""])
+
+
+@requirement("RES-010")
+def test_resolve_carries_the_whole_subscription(marketplace, purchase, check):
+    """The nested subscription is the object that Get Subscription shows."""
+    resolved = marketplace.resolve(purchase.token)
+    got = marketplace.get_subscription(purchase.id)
+
+    check("RES-010").is_a(resolved["subscription"], dict, meaning="an object")
+    for name in sorted(set(got.body.value) - {"lastModified"}) if isinstance(got.body.value, dict) else ():
+        check("RES-010").equals(resolved["subscription"][name], got[name])
+
+
+@requirement("RES-012")
+def test_resolve_works_for_an_active_subscription(marketplace, situations, subscribed, check):
+    """Manage account on a Subscribed subscription: its token resolves."""
+    resolved = marketplace.resolve(situations.manage_token(subscribed))
+
+    check("RES-012").status(resolved, 200)
+    check("RES-012").equals(resolved.subscription.status, "Subscribed")
+
+
+@requirement("RES-013")
+def test_resolve_works_for_a_suspended_subscription(marketplace, situations, check):
+    """Manage account on a Suspended subscription: its token resolves."""
+    resolved = marketplace.resolve(situations.manage_token(situations.suspended()))
+
+    check("RES-013").status(resolved, 200)
+    check("RES-013").equals(resolved.subscription.status, "Suspended")
+
+
+@requirement("RES-014")
+def test_resolve_works_for_a_cancelled_subscription(marketplace, situations, check):
+    """A token issued for a subscription that is Unsubscribed resolves."""
+    resolved = marketplace.resolve(situations.manage_token(situations.unsubscribed()))
+
+    check("RES-014").status(resolved, 200)
+    check("RES-014").equals(resolved.subscription.status, "Unsubscribed")
+
+
+@requirement("RES-015")
+def test_a_purchase_token_is_good_for_a_day(marketplace, situations, purchase, check):
+    """The same token resolves now and shortly before 24 hours have passed."""
+    situations.needs("clock")
+    fresh = marketplace.resolve(purchase.token)
+    situations.pass_time(hours=23, minutes=55)
+    late = marketplace.resolve(purchase.token)
+
+    check("RES-015").status(fresh, 200)
+    check("RES-015").status(late, 200)
+
+
+@requirement("RES-016")
+def test_a_purchase_token_older_than_a_day_is_refused(marketplace, situations, purchase, check):
+    """After 24 hours the token that resolved before is answered 400."""
+    situations.needs("clock")
+    fresh = marketplace.resolve(purchase.token)
+    situations.pass_time(hours=24, minutes=5)
+
+    check("RES-016").refused(marketplace.resolve(purchase.token), with_status=400, while_twin=fresh)
+
+
+@requirement("RES-016")
+def test_a_token_that_was_expired_when_issued_is_refused(marketplace, situations, purchase, check):
+    """A token beyond its lifetime is answered 400, a good one of the same subscription 200."""
+    expired = situations.manage_token(purchase, expired=True)
+
+    check("RES-016").refused(
+        marketplace.resolve(expired), with_status=400, while_twin=marketplace.resolve(purchase.token)
+    )
+
+
+@requirement("RES-017")
+def test_resolve_without_the_token_header_is_refused(marketplace, purchase, check):
+    """Without x-ms-marketplace-token the answer is 400."""
+    check("RES-017").refused(
+        marketplace.resolve(None), with_status=400, while_twin=marketplace.resolve(purchase.token)
+    )
+
+
+@requirement("RES-018")
+@pytest.mark.parametrize("malformed", ["!!not-a-token!!", "x", "ey.ey.ey", "0"])
+def test_a_malformed_purchase_token_is_refused(marketplace, purchase, check, malformed):
+    """What is no purchase token at all is answered 400."""
+    check("RES-018").refused(
+        marketplace.resolve(malformed), with_status=400, while_twin=marketplace.resolve(purchase.token)
+    )
+
+
+@requirement("RES-019")
+@pytest.mark.parametrize("place", ["first", "middle", "last quarter"])
+def test_a_tampered_purchase_token_is_refused(marketplace, purchase, check, place):
+    """A token with one letter or digit changed is answered 400."""
+    tampered = _with_one_character_changed(purchase.token, place)
+
+    check("RES-019").refused(
+        marketplace.resolve(tampered), with_status=400, while_twin=marketplace.resolve(purchase.token)
+    )
+
+
+@requirement("RES-021")
+def test_a_token_of_another_publisher_is_not_resolved(marketplace, marketplace_under_test, purchase, check):
+    """An application that is not the offer's own cannot resolve its purchase tokens: 401 or 403."""
+    stranger = marketplace_under_test.as_publisher("foreign-publisher")
+
+    check("RES-021").refused(
+        stranger.resolve(purchase.token), with_status=(401, 403), while_twin=marketplace.resolve(purchase.token)
+    )
+
+
+@requirement("RES-023")
+def test_an_unknown_token_is_a_bad_request_and_not_missing(marketplace, purchase, check):
+    """404 for a token that nobody issued stands only in the OpenAPI file; the pages say 400."""
+    check("RES-023").refused(
+        marketplace.resolve(purchase.token[::-1]), with_status=400, while_twin=marketplace.resolve(purchase.token)
+    )
+
+
+@requirement("RES-026")
+def test_a_token_that_is_still_percent_encoded_is_not_taken(marketplace, purchase, check):
+    """The token as it stands in the URL is not the token."""
+    encoded = _percent_encoded(purchase.token)
+    if encoded == purchase.token:
+        check("RES-026").untestable("this target's purchase tokens hold no character that a URL encodes")
+        return
+
+    check("RES-026").refused(
+        marketplace.resolve(encoded), with_status=400, while_twin=marketplace.resolve(purchase.token)
+    )
+
+
+@requirement("RES-027")
+def test_resolving_twice_gives_the_same_subscription(marketplace, purchase, check):
+    """Nothing says that a token is single-use."""
+    first, second = marketplace.resolve(purchase.token), marketplace.resolve(purchase.token)
+
+    check("RES-027").status(second, 200)
+    check("RES-027").equals(second["id"], first["id"])
+
+
+@requirement("RES-028")
+def test_the_customer_may_do_everything_with_a_direct_purchase(marketplace, purchase, check):
+    """allowedCustomerOperations holds Read, Update and Delete unless the purchase came through a reseller."""
+    allowed = marketplace.resolve(purchase.token)["subscription"]["allowedCustomerOperations"]
+
+    check("RES-028").that(
+        isinstance(allowed.value, list) and sorted(map(str, allowed.value)) == ["Delete", "Read", "Update"],
+        expected="allowedCustomerOperations of Read, Update and Delete",
+        actual=allowed.value,
+        rests_on=[allowed],
+    )
+
+
+@requirement("RES-028")
+def test_the_customer_may_only_read_what_a_reseller_bought(marketplace, situations, check):
+    """allowedCustomerOperations of a CSP purchase is [Read]."""
+    situations.needs("csp")
+    purchase = situations.buy(channel="csp")
+
+    check("RES-028").equals(
+        marketplace.resolve(purchase.token)["subscription"]["allowedCustomerOperations"], ["Read"]
+    )
+
+
+@requirement("RES-031")
+def test_resolve_is_not_a_get(marketplace, purchase, check):
+    """Only POST is defined for resolve."""
+    got = marketplace.request(
+        "GET", "/resolve", "GET resolve", headers={"x-ms-marketplace-token": purchase.token}
+    )
+
+    check("RES-031").refused(got, while_twin=marketplace.resolve(purchase.token))
+
+
+def _with_one_character_changed(token: str, place: str) -> str:
+    """Change one letter or digit near a place; the last quarter keeps off trailing padding that carries no bits."""
+    start = {"first": 0, "middle": len(token) // 2, "last quarter": len(token) * 3 // 4}[place]
+    position = next((i for i in range(start, len(token)) if token[i].isalnum()), 0)
+    replacement = "B" if token[position] != "B" else "C"
+    return token[:position] + replacement + token[position + 1 :]
+
+
+def _percent_encoded(token: str) -> str:
+    return "".join(c if c.isalnum() or c in "-._~" else f"%{ord(c):02X}" for c in token)
