@@ -5,6 +5,7 @@ for any sandbox that serves the control protocol, `microsoft-emulator`, `live`, 
 `base` says what a driver is, `loading` finds one by its name.
 """
 
+from fulfillment_conformance.drivers.bare import BareDriver
 from fulfillment_conformance.drivers.base import (
     CAPABILITIES,
     Action,
@@ -25,6 +26,7 @@ from fulfillment_conformance.drivers.loading import DriverSettings, load_driver
 __all__ = [
     "CAPABILITIES",
     "Action",
+    "BareDriver",
     "Bought",
     "Channel",
     "DeliveryRecord",

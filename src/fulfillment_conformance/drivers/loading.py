@@ -1,6 +1,5 @@
 """From the `driver:` line of a target file to a driver."""
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from fulfillment_conformance.drivers.live import LiveDriver
 from fulfillment_conformance.drivers.microsoft_emulator import MicrosoftEmulatorDriver
 from fulfillment_conformance.errors import ConformanceError, UsageProblem
 from fulfillment_conformance.exchange import Observer, ignore
+from fulfillment_conformance.yamlfile import nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +62,8 @@ def load_driver(spec: str, settings: DriverSettings) -> Driver:
     if make is not None:
         return make(settings)
     if ":" not in spec:
-        near = difflib.get_close_matches(spec, _BUILT_IN, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageProblem(f"driver {spec!r} is unknown, expected {', '.join(_BUILT_IN)} or some.module:Driver{hint}")
+        expected = f"{', '.join(_BUILT_IN)} or some.module:Driver"
+        raise UsageProblem(f"driver {spec!r} is unknown, expected {expected}{nearest(spec, _BUILT_IN)}")
     return _custom(spec, settings)
 
 
@@ -81,8 +80,7 @@ def _custom(spec: str, settings: DriverSettings) -> Driver:
         ) from error
     make = getattr(module, attribute, None)
     if make is None:
-        near = difflib.get_close_matches(attribute, dir(module), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = nearest(attribute, dir(module))
         raise UsageProblem(f"driver {spec!r}: module {module_name!r} has no {attribute!r}{hint}")
     if not callable(make):
         raise UsageProblem(

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import jwt
@@ -29,12 +29,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 from fulfillment_conformance.answers import Answer
+from fulfillment_conformance.drivers.bare import BareDriver
 from fulfillment_conformance.drivers.base import (
     Action,
     Bought,
     Channel,
-    DeliveryRecord,
-    IdentityInfo,
     OfferInfo,
     Person,
     PlanInfo,
@@ -123,10 +122,8 @@ _PUBLISHERS = TypeAdapter(dict[str, dict[str, Any]])
 _RESOLVED = TypeAdapter(_Subscription)
 
 
-class MicrosoftEmulatorDriver:
+class MicrosoftEmulatorDriver(BareDriver):
     """Arranges situations through the emulator's own utility calls and those of its web page."""
-
-    name = "microsoft-emulator"
 
     def __init__(
         self,
@@ -158,6 +155,11 @@ class MicrosoftEmulatorDriver:
         self._new_id = new_id
         self.publisher_id = f"{tenant_id}{client_id}"
         """What the emulator knows this publisher by, and shows as `publisherId`."""
+
+    @property
+    def name(self) -> str:
+        """`microsoft-emulator`."""
+        return "microsoft-emulator"
 
     @cached_property
     def capabilities(self) -> frozenset[str]:
@@ -268,18 +270,6 @@ class MicrosoftEmulatorDriver:
             raise malformed(answer, "the header Operation-Location names no operation")
         return operation_id
 
-    def set_auto_renew(self, subscription_id: str, auto_renew: bool) -> NoReturn:  # noqa: ARG002
-        """Raise: the emulator shows auto-renewal as it was bought and has no call to change it."""
-        raise MissingCapability("auto-renew")
-
-    def now(self) -> datetime:
-        """Return the wall clock, which the emulator runs by."""
-        return datetime.now(UTC)
-
-    def advance(self, span: timedelta) -> NoReturn:  # noqa: ARG002
-        """Raise: no time of its own."""
-        raise MissingCapability("clock")
-
     def set_webhook(self, url: str | None) -> None:
         """See `Driver.set_webhook`."""
         self._set("webhookUrl", url, purpose="set the webhook address")
@@ -288,15 +278,6 @@ class MicrosoftEmulatorDriver:
         """See `Driver.set_landing_page`."""
         self._set("landingPageUrl", url, purpose="set the landing page address")
         self._config.landing_page_url = url or _NOWHERE
-
-    def deliveries(
-        self,
-        *,
-        subscription_id: str | None = None,  # noqa: ARG002
-        operation_id: str | None = None,  # noqa: ARG002
-    ) -> Sequence[DeliveryRecord]:
-        """Raise: deliveries are not recorded."""
-        raise MissingCapability("deliveries")
 
     def access_token(self, kind: TokenKind) -> str:
         """See `Driver.access_token`: a token of the form that Entra's v1 endpoint gives, made here."""
@@ -320,10 +301,6 @@ class MicrosoftEmulatorDriver:
         if kind != "no-service-principal":
             claims |= {"oid": _SERVICE_PRINCIPAL_ID, "sub": _SERVICE_PRINCIPAL_ID}
         return jwt.encode(claims, _ANOTHER_KEY if kind == "wrong-signature" else _KEY, algorithm="HS256")
-
-    def identity(self) -> IdentityInfo:
-        """Raise: no identity provider."""
-        raise MissingCapability("identity")
 
     def close(self) -> None:
         """See `Driver.close`."""
