@@ -1,0 +1,5 @@
+"""Seeded faults of the emulator, by which the suite is tested: each must be caught, and for the right requirement."""
+
+from fulfillment_conformance.emulator.deviations.registry import DEVIATIONS, Deviation, apply
+
+__all__ = ["DEVIATIONS", "Deviation", "apply"]
