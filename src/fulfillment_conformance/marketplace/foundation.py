@@ -180,7 +180,7 @@ class Foundation:
             status=status,
             source=source,
             created=self._now,
-            error_status_code=status if error else "",
+            error_status_code=status.value if error else "",
             error_message=error,
         )
         self._operations[operation.id] = operation
@@ -190,7 +190,7 @@ class Foundation:
 
     def _close_operation(self, record: Record, operation: Operation, status: OperationStatus, error: str = "") -> None:
         self._operations[operation.id] = replace(
-            operation, status=status, error_status_code=status if error else "", error_message=error
+            operation, status=status, error_status_code=status.value if error else "", error_message=error
         )
         record.pending = tuple(pending for pending in record.pending if pending != operation.id)
 

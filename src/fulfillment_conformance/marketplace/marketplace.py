@@ -1,8 +1,8 @@
 """The marketplace: commands and a clock in, results and notifications out.
 
 The parts build on each other, one concern each: `foundation` (books and look-ups), `notifications` (deliveries and
-answers), `lifecycle` (payment and calendar), `changes` (plan, seats, outcomes), `purchases` (from the order to the start
-of service). Here follow the rest of the Fulfillment API and the clock.
+answers), `lifecycle` (payment and calendar), `changes` (plan, seats, outcomes), `purchases` (order to start of
+service). Here follow the rest of the Fulfillment API and the clock.
 """
 
 from collections.abc import Iterable, Sequence

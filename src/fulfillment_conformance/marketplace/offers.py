@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from types import MappingProxyType
 
 _PLAN_ID = re.compile(r"[a-z0-9_-]{1,50}")
 _TERM_UNIT = re.compile(r"P[1-9]\d*[MY]")
@@ -138,7 +137,7 @@ class Offer:
 
     @cached_property
     def _by_id(self) -> Mapping[str, Plan]:
-        return MappingProxyType({plan.plan_id: plan for plan in self.plans})
+        return {plan.plan_id: plan for plan in self.plans}
 
     def plan(self, plan_id: str) -> Plan | None:
         """Return the plan with this id, or None."""

@@ -24,7 +24,7 @@ class Action(StrEnum):
     @property
     def is_change(self) -> bool:
         """True for plan and seat changes, which the publisher may reject."""
-        return self in {Action.CHANGE_PLAN, Action.CHANGE_QUANTITY}
+        return self is Action.CHANGE_PLAN or self is Action.CHANGE_QUANTITY
 
     @property
     def is_notify_only(self) -> bool:
@@ -74,7 +74,7 @@ class Operation:
     @property
     def is_pending(self) -> bool:
         """True until the operation has an outcome."""
-        return self.status in {OperationStatus.NOT_STARTED, OperationStatus.IN_PROGRESS}
+        return self.status is OperationStatus.IN_PROGRESS or self.status is OperationStatus.NOT_STARTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

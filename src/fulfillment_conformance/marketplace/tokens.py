@@ -47,7 +47,7 @@ class Seal:
         except (binascii.Error, ValueError):
             return None
         # The last character has bits that decoding ignores; comparing with the canonical form notices a change there.
-        if len(raw) <= _TAG + 1 + _SALT or base64.b64encode(raw) != text.encode("ascii"):
+        if len(raw) < _TAG + 1 + _SALT or base64.b64encode(raw) != text.encode("ascii"):
             return None
         tag = raw[:_TAG]
         body = self._masked(tag, raw[_TAG:])
