@@ -70,7 +70,12 @@ class World:
     """A marketplace with three offers, and short ways to bring subscriptions into a state."""
 
     def __init__(
-        self, rules: Rules = DOCUMENTED, *, start: datetime = START, seed: int = 7, kind: type[Marketplace] = Marketplace
+        self,
+        rules: Rules = DOCUMENTED,
+        *,
+        start: datetime = START,
+        seed: int = 7,
+        kind: type[Marketplace] = Marketplace,
     ) -> None:
         self.market = kind(ids=Ids(seed), start=start, offers=OFFERS, rules=rules)
 
@@ -115,10 +120,14 @@ class World:
     def wait(self, span: timedelta, *, answering: int | None = 200) -> list[Delivery]:
         """Let time pass, answer everything at the moment it is sent, and return what was sent."""
         end = self.market.now + span
-        deliveries = self.answer(answering)
-        while (due := self.market.next_due()) is not None and due <= end:
+        deliveries = []
+        while True:
+            while batch := self.answer(answering):
+                deliveries += batch
+            due = self.market.next_due()
+            if due is None or due > end:
+                break
             self.market.advance_to(due)
-            deliveries += self.answer(answering)
         self.market.advance_to(end)
         return deliveries
 

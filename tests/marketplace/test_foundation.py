@@ -2,10 +2,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from tests.marketplace.conftest import BUYER, OFFERS, OTHER_APP, PUBLISHER, STRANGER, World, refusal
 
 from fulfillment_conformance.marketplace import Caller, Offer, Plan, Refused, SubscriptionStatus
 from fulfillment_conformance.marketplace.foundation import as_utc
-from tests.marketplace.conftest import BUYER, OFFERS, OTHER_APP, PUBLISHER, STRANGER, World, refusal
 
 CRM = OFFERS[0]
 

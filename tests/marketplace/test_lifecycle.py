@@ -5,6 +5,7 @@ import pytest
 from dateutil.relativedelta import relativedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.marketplace.conftest import PUBLISHER, START, World, actions, refusal
 
 from fulfillment_conformance.marketplace import (
     DOCUMENTED,
@@ -14,7 +15,6 @@ from fulfillment_conformance.marketplace import (
     Source,
     SubscriptionStatus,
 )
-from tests.marketplace.conftest import PUBLISHER, START, World, actions, refusal
 
 MINUTE = timedelta(minutes=1)
 MOMENT = timedelta(microseconds=1)

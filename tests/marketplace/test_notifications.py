@@ -1,10 +1,11 @@
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
+from tests.marketplace.conftest import START, World, actions, refusal
 
 from fulfillment_conformance.marketplace import DOCUMENTED, OBSERVED, Action, OperationStatus, SubscriptionStatus
-from tests.marketplace.conftest import START, World, actions, refusal
 
 WINDOW = timedelta(seconds=10)
 EIGHT_HOURS = timedelta(hours=8)
@@ -87,7 +88,7 @@ def test_a_change_that_is_never_taken_in_fails_after_500_attempts_within_eight_h
 
     assert [delivery.attempt for delivery in sent] == list(range(1, 501))
     assert len({delivery.id for delivery in sent}) == 500
-    spans = {after.sent_at - before.sent_at for before, after in zip(sent, sent[1:], strict=False)}
+    spans = {after.sent_at - before.sent_at for before, after in pairwise(sent)}
     assert spans == {DOCUMENTED.retry_spacing}
     assert sent[-1].sent_at < START + EIGHT_HOURS
     assert {delivery.operation.id for delivery in sent} == {operation.id}

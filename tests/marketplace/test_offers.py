@@ -23,7 +23,7 @@ def test_a_plan_is_flat_public_monthly_or_yearly_unless_it_says_otherwise() -> N
 
     assert plan.terms == (MONTHLY, YEARLY)
     assert plan.display_name == "Silver 2"
-    assert not (plan.is_private or plan.is_price_per_seat or plan.has_free_trials or plan.auto_activate)
+    assert not any((plan.is_private, plan.is_price_per_seat, plan.has_free_trials, plan.auto_activate))
 
 
 @pytest.mark.parametrize("plan_id", ["", "Silver", "with space", "ö", "a" * 51, "silver\n"])

@@ -1,9 +1,9 @@
 from dataclasses import replace
 
 import pytest
+from tests.marketplace.conftest import World
 
 from fulfillment_conformance.marketplace import Action, OperationStatus, Source
-from tests.marketplace.conftest import World
 
 
 def test_the_words_are_microsofts() -> None:
@@ -16,7 +16,13 @@ def test_the_words_are_microsofts() -> None:
         "Reinstate",
         "Unsubscribe",
     }
-    assert [str(status) for status in OperationStatus] == ["NotStarted", "InProgress", "Succeeded", "Failed", "Conflict"]
+    assert [str(status) for status in OperationStatus] == [
+        "NotStarted",
+        "InProgress",
+        "Succeeded",
+        "Failed",
+        "Conflict",
+    ]
     assert [str(source) for source in Source] == ["Azure", "Partner"]
 
 

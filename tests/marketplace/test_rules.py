@@ -17,7 +17,7 @@ LIMITS_ALIKE = {
 
 
 def test_the_documented_limits_are_those_of_the_pages() -> None:
-    assert DOCUMENTED == Rules()
+    assert Rules() == DOCUMENTED
     assert DOCUMENTED.page_size == 100
     assert DOCUMENTED.acceptance_window == timedelta(seconds=10)
     assert DOCUMENTED.token_lifetime == timedelta(hours=24)

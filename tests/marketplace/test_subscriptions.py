@@ -1,9 +1,9 @@
 import dataclasses
 
 import pytest
+from tests.marketplace.conftest import BUYER, PUBLISHER, World
 
 from fulfillment_conformance.marketplace import Channel, Page, Purchase, SubscriptionStatus
-from tests.marketplace.conftest import BUYER, PUBLISHER, World
 
 
 def test_the_states_carry_microsofts_words() -> None:
@@ -20,7 +20,7 @@ def test_a_purchase_is_direct_renewing_and_paid_unless_it_says_otherwise() -> No
 
     assert purchase.channel is Channel.DIRECT
     assert purchase.auto_renew
-    assert not (purchase.free_trial or purchase.sandbox or purchase.is_test)
+    assert not any((purchase.free_trial, purchase.sandbox, purchase.is_test))
 
 
 def test_what_was_returned_never_changes(world: World) -> None:

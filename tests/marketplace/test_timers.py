@@ -82,7 +82,7 @@ def test_dead_timers_do_not_pile_up() -> None:
     for number in range(100_000):
         timers.cancel(timers.set(seconds(number), TimerKind.RETRY, "dead"))
 
-    assert len(timers._heap) < 5_000  # noqa: SLF001 - what it costs is not to be seen from outside
+    assert len(timers._heap) < 5_000
     assert rung(timers) == ["kept"]
 
 
