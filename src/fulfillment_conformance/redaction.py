@@ -1,8 +1,12 @@
-r"""Secrets and personal data become stable placeholders before anything is written.
+"""Secrets and personal data become stable placeholders before anything is written.
 
-`Redactor` knows secrets by place (headers, query parameters, form and JSON fields), by shape (JWTs, e-mail addresses) and
-by value (whatever it was told to learn). Equal values give equal placeholders within one run, so that evidence can still
-be compared: `[purchase-token:3f9a01c2]`. The key of the placeholders is random per run and never stored.
+`Redactor` knows secrets by place (headers, query parameters, form and JSON fields), by shape (JWTs, bearer credentials,
+e-mail addresses) and by value (whatever it was told to learn, see `learned`). Equal values give equal placeholders
+within one run, so that evidence can still be compared: `[purchase-token:3f9a01c2]`, or
+`[purchase-token:3f9a01c2 percent-encoded]` where the value was spelled so. The key of the placeholders is random per
+run and never stored.
+
+Redacting twice is the same as redacting once.
 """
 
 import hashlib
@@ -10,10 +14,12 @@ import hmac
 import json
 import re
 import secrets
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
+from urllib.parse import unquote, unquote_plus
+
+from fulfillment_conformance.learned import SPELLINGS, LearnedValues
 
 _SECRET_HEADERS = {
     "authorization": "token",
@@ -21,56 +27,73 @@ _SECRET_HEADERS = {
     "x-ms-marketplace-token": "purchase-token",
     "x-control-key": "secret",
     "x-api-key": "secret",
+    "api-key": "secret",
+    "ocp-apim-subscription-key": "secret",
     "x-functions-key": "secret",
 }
 _COOKIE_HEADERS = {"cookie", "set-cookie"}
+# Names of parameters and fields, compared without case, `_` and `-`: clientSecret is client_secret, too.
 _FIELD_KINDS = {
     "token": "purchase-token",
     "access_token": "token",
-    "accesstoken": "token",
     "id_token": "token",
     "refresh_token": "token",
     "assertion": "token",
     "client_assertion": "token",
     "client_secret": "secret",
-    "clientsecret": "secret",
     "password": "secret",
     "secret": "secret",
+    "api_key": "secret",
     "sig": "secret",
     "key": "secret",
     "code": "secret",
     "code_verifier": "secret",
     "csrf": "secret",
-    "emailid": "email",
+    "csrf_token": "secret",
+    "email_id": "email",
     "email": "email",
     "mail": "email",
     "upn": "email",
     "preferred_username": "email",
-    "userprincipalname": "email",
-    "contactemail": "email",
+    "user_principal_name": "email",
+    "contact_email": "email",
     "login_hint": "email",
     "puid": "person",
 }
-# `code` and `key` are secrets in a query or form, but the name of an error in JSON.
-_NOT_IN_JSON = {"code", "key"}
-_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?")
-_EMAIL = re.compile(r"[A-Za-z0-9!#$&'*+/=?^_`{|}~.-]+(?:@|%40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-_PLACEHOLDER = re.compile(r"\[(?:token|purchase-token|secret|email|person|cookie):[0-9a-f]{8}[^\]]*\]")
-_PARAMETER = re.compile(
-    r"(?P<lead>(?:^|[?&;\s\"'(])(?P<name>" + "|".join(sorted(_FIELD_KINDS, key=len, reverse=True)) + r")=)"
-    r"(?P<value>[^&#\s\"'<>)\]]+)",
-    re.IGNORECASE,
+# Secrets in a query or a form, but the name of an error or of a setting in JSON and in prose.
+_ONLY_IN_QUERIES = {"code", "key"}
+_KIND_OF = {name.replace("_", ""): kind for name, kind in _FIELD_KINDS.items()}
+
+_PLACEHOLDER = re.compile(
+    rf"\[(?:token|purchase-token|secret|email|person|cookie):[0-9a-f]{{8}}(?: (?:{'|'.join(SPELLINGS)}))?\]"
 )
-# One character of an opaque token in any of the spellings that pages, JSON and URLs give it.
-_OPAQUE = re.compile(
-    r"(?:[A-Za-z0-9+/=_~%.-]|&#(?:x2[bf]|x3d|4[37]|61);|\\u00(?:2[bf]|3d)|\\/){24,}", re.IGNORECASE
+# A name is looked up only after it was found: an alternation of all names would be tried at every blank of a page.
+_PARAMETER = re.compile(r"(?P<lead>^|[?&;\s\"'(,])(?P<name>[A-Za-z_-]{3,24}+)=")
+_PARAMETER_VALUE = re.compile(r"[^&#\s\"'<>)\]]+")
+_MEMBER = re.compile(r"(?P<lead>[\"'])(?P<name>[A-Za-z_-]{3,24}+)\\*[\"']\s*+:\s*+\\*[\"']")
+_MEMBER_VALUE = re.compile(r"(?:[^\"'\\]|\\[^\"'])+")
+_CREDENTIALS = re.compile(
+    r"[Bb](?:[Ee][Aa][Rr][Ee][Rr]|[Aa][Ss][Ii][Cc])(?:\s|%20|\+)++(?P<value>[A-Za-z0-9._~+/=-]{16,}+)"
 )
-_SPELLINGS = (
-    (re.compile(r"&#x2b;|&#43;|\\u002b", re.IGNORECASE), "+"),
-    (re.compile(r"&#x2f;|&#47;|\\u002f|\\/", re.IGNORECASE), "/"),
-    (re.compile(r"&#x3d;|&#61;|\\u003d", re.IGNORECASE), "="),
-)
-_SHORTEST_SECRET = 4
+_SCHEME = re.compile(r"[A-Za-z-]+(?: |$)")
+_USER_INFO = re.compile(r"://(?P<value>[^/@\s:\"'<>]*+:[^/@\s\"'<>]++)@")
+# The second branch takes a run without a dot whole, so that no position inside it is tried again.
+_JWT = re.compile(r"eyJ(?:[A-Za-z0-9_-]{5,}+(?P<rest>(?:\.[A-Za-z0-9_-]*+){1,4})|[A-Za-z0-9_-]*+)")
+_AT_AND_DOMAIN = re.compile(r"(?:@|%(?:25)*40|&#64;|&#[Xx]40;|&commat;|\\u0040)(?P<domain>[\w-]++(?:\.[\w-]++)+)")
+_REVERSED_MAILBOX = re.compile(r"(?:[Bb7]2%|[\w.'#~+-])*+(?P<escape>%?)")
+_LONGEST_MAILBOX = 320
+_LONGEST_REMEMBERED = 64
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """A part of a text that must not be seen, and what stands in for it."""
+
+    start: int
+    end: int
+    placeholder: str
+    learned: bool = False
 
 
 class Redactor:
@@ -79,31 +102,19 @@ class Redactor:
     def __init__(self, learned: Iterable[str] = (), *, key: bytes | None = None) -> None:
         """Start with secrets known beforehand; `key` lets workers of one run agree on their placeholders."""
         self.key = key or secrets.token_bytes(16)
-        self._lock = threading.Lock()
-        self._opaque: dict[str, str] = {}
-        self._literal: dict[str, str] = {}
-        self._literal_pattern: re.Pattern[str] | None = None
+        self._learned = LearnedValues()
+        self._clean: set[str] = set()
         for secret in learned:
             self.learn(secret)
 
     def learn(self, secret: str, kind: str = "secret") -> None:
-        """Hide this value from now on wherever it stands, also percent-encoded, HTML-escaped or JSON-escaped."""
-        if len(secret) < _SHORTEST_SECRET:
-            return
-        with self._lock:
-            if len(secret) >= 40 and _OPAQUE.fullmatch(secret):
-                self._opaque[secret] = kind
-                return
-            for spelling in {
-                secret,
-                quote(secret, safe=""),
-                quote(secret),
-                quote_plus(secret),
-                json.dumps(secret)[1:-1],
-                secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
-            }:
-                self._literal[spelling] = self.placeholder(kind, secret)
-            self._literal_pattern = re.compile("|".join(map(re.escape, sorted(self._literal, key=len, reverse=True))))
+        """Hide this value from now on wherever it stands, in whatever spelling.
+
+        Values of fewer than four characters are passed over: they stand in every text by chance.
+        """
+        self._learned.add(secret, kind)
+        # A new set instead of an emptied one: a thread that began before this value was known adds to the old one.
+        self._clean = set()
 
     def placeholder(self, kind: str, value: str) -> str:
         """Return what stands in for a value: equal for equal values, telling nothing else about them."""
@@ -111,20 +122,24 @@ class Redactor:
         return f"[{kind}:{digest[:8]}]"
 
     def text(self, value: str) -> str:
-        """Redact free text: learned values, JWTs, e-mail addresses, `name=value` pairs of secret names."""
-        if not value:
+        """Redact free text: learned values, JWTs, e-mail addresses, and what secret names stand before."""
+        # Keys, ids and dates come again and again: remember the short ones that were found clean.
+        clean = self._clean
+        if not value or value in clean:
             return value
-        if self._literal_pattern is not None:
-            value = self._literal_pattern.sub(lambda found: self._literal[found.group()], value)
-        value = _PARAMETER.sub(self._parameter, value)
-        value = _JWT.sub(lambda found: self.placeholder("token", found.group()), value)
-        if self._opaque:
-            value = _OPAQUE.sub(self._known_opaque, value)
-        return _EMAIL.sub(lambda found: self.placeholder("email", unquote(found.group()).lower()), value)
+        parts: list[str] = []
+        taken = 0
+        for placeholder in _PLACEHOLDER.finditer(value) if "[" in value else ():
+            parts += [self._without_secrets(value[taken : placeholder.start()], first=not parts), placeholder.group()]
+            taken = placeholder.end()
+        redacted = "".join([*parts, self._without_secrets(value[taken:], first=not parts)])
+        if redacted == value and len(value) <= _LONGEST_REMEMBERED and len(clean) < _MOST_REMEMBERED:
+            clean.add(value)
+        return redacted
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> list[list[str]]:
         """Redact a header list; names and authentication schemes stay readable."""
-        return [[name, self._header(name.lower(), value)] for name, value in headers]
+        return [[self.text(name), self._header(name.lower(), value)] for name, value in headers]
 
     def data(self, value: Any, name: str = "") -> Any:
         """Redact JSON data: secret fields by name, everything else as text."""
@@ -132,13 +147,14 @@ class Redactor:
             return {self.text(str(key)): self.data(item, str(key)) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.data(item, name) for item in value]
-        if not isinstance(value, str) or not value:
+        if value is None or isinstance(value, bool) or value == "":
             return value
         lowered = name.lower()
-        kind = None if lowered in _NOT_IN_JSON else _FIELD_KINDS.get(lowered)
-        if kind is None or _PLACEHOLDER.fullmatch(value):
-            return self.text(value)
-        return self.placeholder(kind, value.strip().lower() if kind == "email" else value)
+        if lowered in _SECRET_HEADERS or lowered in _COOKIE_HEADERS:
+            return self._header(lowered, str(value))
+        kind = None if lowered in _ONLY_IN_QUERIES else _kind_of(name)
+        clean = self.text(str(value)) if kind is None else self._stand_in(kind, str(value))
+        return value if clean == str(value) else clean
 
     def body(self, body: bytes, content_type: str = "") -> str:
         """Redact a body and return it as text: JSON and forms by field, other text by shape, bytes as a length."""
@@ -147,86 +163,142 @@ class Redactor:
         try:
             text = body.decode("utf-8")
         except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
             digest = hashlib.sha256(body).hexdigest()
-            return f"[{len(body)} bytes that are not UTF-8, sha256 {digest[:16]}]"
+            return f"[{len(body)} bytes that are not UTF-8 text, sha256 {digest[:16]}]"
         if "x-www-form-urlencoded" in content_type.lower():
-            return "&".join(self._form_field(pair) for pair in text.split("&"))
-        if text.lstrip()[:1] in {"{", "[", '"'}:
+            return self.text("&".join(self._form_field(pair) for pair in text.split("&")))
+        if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "[", '"'}:
             try:
-                parsed = json.loads(text)
+                return json.dumps(self.data(json.loads(text.lstrip("\ufeff"))), ensure_ascii=False)
             except (ValueError, RecursionError):
                 return self.text(text)
-            return json.dumps(self.data(parsed), ensure_ascii=False)
         return self.text(text)
+
+    def _without_secrets(self, text: str, *, first: bool) -> str:
+        hidden = sorted(self._hidden(text, first=first), key=lambda part: (part.start, -part.end))
+        if not hidden:
+            return text
+        parts: list[str] = []
+        taken = 0
+        for group in _overlapping(hidden):
+            start, end = group[0].start, max(part.end for part in group)
+            parts += [text[taken:start], _best(group, end - start).placeholder]
+            taken = end
+        return "".join([*parts, text[taken:]])
+
+    def _hidden(self, text: str, *, first: bool) -> Iterator[_Hidden]:
+        """Yield what must not be seen; `first` tells that nothing stands before the text."""
+        for known in self._learned.occurrences(text):
+            placeholder = self.placeholder(known.kind, known.value)
+            if known.spelling:
+                placeholder = f"{placeholder[:-1]} {known.spelling}]"
+            yield _Hidden(known.start, known.end, placeholder, learned=True)
+        if "=" in text:
+            yield from self._named(text, _PARAMETER, _PARAMETER_VALUE, first=first)
+        if ":" in text:
+            yield from self._named(text, _MEMBER, _MEMBER_VALUE)
+            for found in _USER_INFO.finditer(text):
+                yield _Hidden(*found.span("value"), self.placeholder("secret", found["value"]))
+        for found in _CREDENTIALS.finditer(text):
+            # Words after the scheme (`Bearer authorization_uri=`) are no credentials.
+            if any(character.isdigit() for character in found["value"]):
+                yield _Hidden(*found.span("value"), self.placeholder("token", found["value"]))
+        if "eyJ" in text:
+            for found in _JWT.finditer(text):
+                if found["rest"]:
+                    yield _Hidden(*found.span(), self.placeholder("token", found.group()))
+        for found in _AT_AND_DOMAIN.finditer(text):
+            before = _REVERSED_MAILBOX.match(text[max(0, found.start() - _LONGEST_MAILBOX) : found.start()][::-1])
+            # A per cent sign before the mailbox makes its first two characters the end of an escape: `%3Dbuyer@...`
+            length = before.start("escape") - (2 if before["escape"] else 0) if before else 0
+            if length > 0:
+                mailbox = unquote(text[found.start() - length : found.start()])
+                address = f"{mailbox}@{found['domain']}".lower()
+                yield _Hidden(found.start() - length, found.end(), self.placeholder("email", address))
+
+    def _named(
+        self, text: str, names: re.Pattern[str], values: re.Pattern[str], *, first: bool = True
+    ) -> Iterator[_Hidden]:
+        taken = 0
+        for found in names.finditer(text):
+            name, lead = found["name"].lower(), found["lead"]
+            kind = _kind_of(name)
+            if kind is None or found.end() < taken or not (lead or first):
+                continue
+            if name in _ONLY_IN_QUERIES and lead not in {"?", "&", ";"}:
+                continue
+            value = values.match(text, found.end())
+            if value is not None:
+                taken = value.end()
+                yield _Hidden(*value.span(), self._spelled(kind, value.group()))
+
+    def _spelled(self, kind: str, value: str) -> str:
+        plain = unquote(value)
+        placeholder = self.placeholder(kind, plain.strip().lower() if kind == "email" else plain)
+        return placeholder if plain == value else f"{placeholder[:-1]} percent-encoded]"
+
+    def _stand_in(self, kind: str, value: str) -> str:
+        """Return the placeholder of a value that is secret by its place, the known one if there is one."""
+        known = self.text(value)
+        if _PLACEHOLDER.fullmatch(known):
+            return known
+        return self.placeholder(kind, value.strip().lower() if kind == "email" else value)
 
     def _header(self, name: str, value: str) -> str:
         if name in _COOKIE_HEADERS:
             return self._cookie(name, value)
         kind = _SECRET_HEADERS.get(name)
-        if kind is None:
+        if kind is None or not value:
             return self.text(value)
-        if name.endswith("authorization"):
-            scheme, blank, credentials = value.partition(" ")
-            if not blank:
-                return value if value.isalpha() else self.placeholder(kind, value)
-            return f"{scheme} {self.placeholder(kind, credentials)}" if credentials else value
-        return self.placeholder(kind, value) if value else value
+        scheme = _SCHEME.match(value) if name.endswith("authorization") else None
+        if scheme is not None:
+            credentials = value[scheme.end() :]
+            return scheme.group() + (self._stand_in(kind, credentials) if credentials else "")
+        return self._stand_in(kind, value)
 
     def _cookie(self, name: str, value: str) -> str:
-        pairs = value.split(";")
+        pairs = self.text(value).split(";")
         secret_pairs = pairs if name == "cookie" else pairs[:1]
         hidden = [self._pair(pair) for pair in secret_pairs]
-        return ";".join(hidden + [self.text(pair) for pair in pairs[len(secret_pairs) :]])
+        return ";".join(hidden + pairs[len(secret_pairs) :])
 
     def _pair(self, pair: str) -> str:
         key, equals, value = pair.partition("=")
-        return f"{key}={self.placeholder('cookie', value)}" if equals and value else pair
+        return f"{key}={self._stand_in('cookie', value)}" if equals and value else pair
 
     def _form_field(self, pair: str) -> str:
-        key, equals, value = pair.partition("=")
-        kind = _FIELD_KINDS.get(unquote_plus(key).lower())
-        if not equals or not value:
-            return self.text(pair)
+        key, _, value = pair.partition("=")
+        kind = _kind_of(unquote_plus(key))
+        if not value:
+            return pair
+        if kind is not None:
+            known = self.text(value)
+            return f"{key}={known if _PLACEHOLDER.fullmatch(known) else self._stand_in(kind, unquote_plus(value))}"
         plain = unquote_plus(value)
-        if kind is None:
-            redacted = self.text(plain)
-            return f"{key}={value if redacted == plain else redacted}"
-        return f"{key}={self.placeholder(kind, plain)}"
-
-    def _parameter(self, found: re.Match[str]) -> str:
-        value = found["value"]
-        if _PLACEHOLDER.search(value):
-            return found.group()
-        plain = unquote(value)
-        spelled = "" if plain == value else " percent-encoded"
-        kind = _FIELD_KINDS[found["name"].lower()]
-        return found["lead"] + self.placeholder(kind, plain)[:-1] + spelled + "]"
-
-    def _known_opaque(self, found: re.Match[str]) -> str:
-        run = found.group()
-        for lead, candidate in (("", run), *_after_equals(run)):
-            for spelling, read in _READINGS:
-                plain = read(candidate)
-                kind = self._opaque.get(plain)
-                if kind is not None:
-                    return lead + self.placeholder(kind, plain)[:-1] + (f" {spelling}]" if plain != candidate else "]")
-        return run
+        redacted = self.text(plain)
+        return pair if redacted == plain else f"{key}={redacted}"
 
 
-def _after_equals(run: str) -> list[tuple[str, str]]:
-    key, equals, rest = run.partition("=")
-    return [(key + equals, rest)] if equals and rest.strip("=") else []
+def _kind_of(name: str) -> str | None:
+    return _KIND_OF.get(name.lower().replace("_", "").replace("-", ""))
 
 
-def _respelled(value: str) -> str:
-    for pattern, character in _SPELLINGS:
-        value = pattern.sub(character, value)
-    return value
+def _overlapping(parts: Iterable[_Hidden]) -> Iterator[list[_Hidden]]:
+    """Group parts, ordered by their start, so that no two groups overlap."""
+    group: list[_Hidden] = []
+    end = 0
+    for part in parts:
+        if group and part.start >= end:
+            yield group
+            group = []
+        group.append(part)
+        end = max(end, part.end) if len(group) > 1 else part.end
+    if group:
+        yield group
 
 
-_READINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("", str),
-    ("percent-encoded", unquote),
-    ("percent-encoded twice", lambda value: unquote(unquote(value))),
-    ("escaped", _respelled),
-)
+def _best(group: list[_Hidden], length: int) -> _Hidden:
+    """Return the part whose placeholder tells most: a learned value that is most of the group, else the longest."""
+    return max(group, key=lambda part: (part.learned and 2 * (part.end - part.start) > length, part.end - part.start))
