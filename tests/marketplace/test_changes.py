@@ -146,6 +146,20 @@ def test_a_trial_outlives_a_change_of_seats_and_a_change_to_another_trial_plan(w
     assert world.show(subscription_id).is_free_trial
 
 
+def test_a_trial_is_not_prolonged_by_the_change_to_a_trial_plan_with_a_longer_term(world: World) -> None:
+    plans = tuple(replace(plan, has_free_trials=True) for plan in OFFERS[0].plans)
+    world.market.publish(replace(OFFERS[0], plans=plans))
+    subscription_id = world.active("trial", free_trial=True)
+    world.wait(timedelta(days=10))
+    world.settle(by_customer(world, subscription_id, "multiyear"), "Success")
+    world.wait(timedelta(days=17))
+    assert world.show(subscription_id).is_free_trial
+    world.wait(timedelta(days=1))
+
+    assert not world.show(subscription_id).is_free_trial
+    assert world.show(subscription_id).term.start == date(2026, 2, 10)
+
+
 # --- refusals ---
 
 

@@ -95,12 +95,9 @@ class Lifecycle(Notifications):
         return subscription.term.next()
 
     def trial_ends_on(self, subscription: Subscription) -> date | None:
-        """Return the first day on which a free trial is over before its term is, or None: a trial lasts a month."""
-        start, renewal = subscription.term.start, subscription.term.renewal_day
-        if not subscription.is_free_trial or start is None or renewal is None:
-            return None
-        month = start + relativedelta(months=1)
-        return month if month < renewal else None
+        """Return the first day that a free trial no longer covers, None where there is none: a trial lasts a month."""
+        start = subscription.term.start
+        return start + relativedelta(months=1) if subscription.is_free_trial and start is not None else None
 
     # --- in force at once ---
 

@@ -201,7 +201,7 @@ class Marketplace(Purchases):
         if when < self._now:
             raise ValueError(f"the clock stands at {self._now.isoformat()} and cannot go back to {when.isoformat()}")
         while (timer := self._timers.pop(until=when)) is not None:
-            self._now = timer.due
+            self._now = max(self._now, timer.due)
             self.ring(timer)
         self._now = when
 
