@@ -5,6 +5,7 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -35,7 +36,7 @@ class SigningKey:
         return b64url(self.certificate.fingerprint(hashes.SHA1()))  # noqa: S303 - what `x5t` is defined as
 
     @cached_property
-    def jwk(self) -> dict[str, object]:
+    def jwk(self) -> dict[str, Any]:
         """The public half as an entry of a JWK set."""
         numbers = self.public_key.public_numbers()
         return {
