@@ -26,8 +26,12 @@ GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 class Effects(Protocol):
     """What a publisher did after something happened to it: calls that reached the marketplace, state that changed."""
 
+    @property
+    def differences(self) -> Sequence[str]:
+        """Describe each change of what the publisher shows."""
+
     def changes(self) -> Sequence[str]:
-        """Describe each change, in words for the report; empty when nothing happened."""
+        """Describe each change of state and each call that acts, in words for the report."""
 
     def evidence(self) -> Sequence[Exchange]:
         """Return the exchanges that show it."""
@@ -203,6 +207,19 @@ class Check:
             rests_on=[answer],
         )
 
+    def taken(self, answer: Answer) -> bool:
+        """Record whether a webhook took a notification: 200, or another 2xx with a note."""
+        notes = []
+        if answer.is_success and answer.status_code != 200:
+            notes = [f"{answer.status_code} takes it; the page asks for 200"]
+        return self.that(
+            answer.is_success,
+            expected=f"{_request(answer)} answered 200",
+            actual=_came(answer),
+            rests_on=[answer],
+            notes=notes,
+        )
+
     def refused(
         self, answer: Answer, *, with_status: int | Collection[int] | None = None, while_twin: Answer
     ) -> bool:
@@ -236,6 +253,37 @@ class Check:
         )
         return outcome is Outcome.PASSED
 
+    def turned_away(self, answer: Answer, *, while_twin: Answer) -> bool:
+        """Record whether a webhook turned an unauthenticated call away, while the genuine one is taken.
+
+        Any 4xx does, 401 best of all; a 5xx does with a warning, for it asks to be called again. An answer of 2xx or 3xx,
+        or none, does not. Without a twin that is taken it stays undecided.
+        """
+        rests_on = [answer.exchange, while_twin.exchange]
+        wanted = f"{_request(answer)} refused with 401, or another 4xx"
+        if not answer.is_success and not while_twin.is_success:
+            self._checks.record(
+                self.requirement,
+                Outcome.UNDECIDED,
+                expected=wanted,
+                actual=_came(answer),
+                reason=f"the genuine call was not taken either: {_came(while_twin)}",
+                rests_on=rests_on,
+            )
+            return False
+        notes = []
+        if answer.is_server_error:
+            notes = [f"{answer.status_code} is a server error, which asks Microsoft to call again; 401 says what is so"]
+        elif answer.is_client_error and answer.status_code != 401:
+            notes = [f"{answer.status_code} refuses it; 401 is the usual word"]
+        return self.that(
+            answer.is_client_error or answer.is_server_error,
+            expected=wanted,
+            actual=_came(answer),
+            rests_on=rests_on,
+            notes=notes,
+        )
+
     def no_effect(self, effects: Effects) -> bool:
         """Record whether something left no trace at the publisher: no state change, no call that acts on it."""
         changes = effects.changes()
@@ -243,6 +291,15 @@ class Check:
             not changes,
             expected="no effect: no change of state and no call that acts on it",
             actual="; ".join(changes) or "no effect",
+            rests_on=effects.evidence(),
+        )
+
+    def no_change_of_state(self, effects: Effects) -> bool:
+        """Record whether what the publisher shows stayed as it was."""
+        return self.that(
+            not effects.differences,
+            expected="status, plan and seats as before",
+            actual="; ".join(effects.differences) or "as before",
             rests_on=effects.evidence(),
         )
 

@@ -323,13 +323,31 @@ class Timeouts(FileModel):
 class PublisherUnderTest(FileModel):
     """An ISV's service: landing page, webhook, and how the suite gets on with them."""
 
-    landing_page: Address = Field(description="the address of the landing page")
-    webhook: Address = Field(description="the address of the connection webhook")
+    embedded: bool = False
+    defects: tuple[Text, ...] = Field(default=(), strict=False)
+    landing_page: Address | None = Field(default=None, description="the address of the landing page")
+    webhook: Address | None = Field(default=None, description="the address of the connection webhook")
     onboarding: tuple[Step, ...] = Field(default=(), strict=False)
     state: State | None = None
     reconcile: Reconcile | None = None
     tls_ca: ExistingFile | None = None
     timeouts: Timeouts = Timeouts()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        found = []
+        if self.embedded:
+            for key in ("landing_page", "webhook", "onboarding", "state", "reconcile", "tls_ca"):
+                if getattr(self, key):
+                    found.append((key, "embedded: true starts the reference publisher, which has its own; remove it"))
+        else:
+            for key, what in (("landing_page", "the landing page"), ("webhook", "the connection webhook")):
+                if getattr(self, key) is None:
+                    found.append((key, f"missing; expected the address of {what}"))
+            if self.defects:
+                found.append(("defects", "only the embedded reference publisher has defects; remove this key"))
+        _refuse(found)
+        return self
 
 
 class PlayedIdentity(FileModel):
@@ -385,6 +403,7 @@ class Claims(FileModel):
 
     per_seat: bool = True
     refuses_changes: bool = False
+    refused_plans: tuple[Text, ...] = Field(default=(), strict=False)
     acknowledges_changes: bool = True
     sells_auto_activation: bool = False
     sign_in: bool = False
@@ -395,22 +414,36 @@ class PublisherTarget(_Target):
 
     role: Literal["publisher"]
     publisher: PublisherUnderTest = Field(description="a mapping that says where the publisher is")
-    marketplace: PlayedMarketplace = Field(description="a mapping that says where the publisher looks for Microsoft")
+    marketplace: PlayedMarketplace | None = Field(
+        default=None, description="a mapping that says where the publisher looks for Microsoft"
+    )
     claims: Claims = Claims()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        found = []
+        if self.publisher.embedded and self.marketplace is not None:
+            found.append(("marketplace", "publisher.embedded brings its own; remove this key"))
+        if not self.publisher.embedded and self.marketplace is None:
+            found.append(("marketplace", "missing; expected a mapping that says where the publisher looks for Microsoft"))
+        _refuse(found)
+        return self
 
     @property
     def isolated(self) -> bool:
-        """Never: one publisher has one webhook address and looks for Microsoft at one place."""
-        return False
+        """Whether every worker process gets a publisher of its own; elsewhere one publisher has one webhook address."""
+        return self.publisher.embedded
 
     def describe(self) -> dict[str, Any]:
         """Return what a report says about the target."""
         return {
             "role": self.role,
             "file": self.file.name,
+            "embedded": self.publisher.embedded,
+            "defects": list(self.publisher.defects),
             "landing_page": self.publisher.landing_page,
             "webhook": self.publisher.webhook,
-            "listen": str(self.marketplace.listen),
+            "listen": str(self.marketplace.listen) if self.marketplace else None,
             "claims": self.claims.model_dump(mode="json"),
         }
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from fulfillment_conformance.calendar import day_of, term_end
+from fulfillment_conformance.dates import day_of, term_end
 from fulfillment_conformance.marks import requirement
 
 STATUSES = ["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"]

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from fulfillment_conformance.calendar import day_of
+from fulfillment_conformance.dates import day_of
 from fulfillment_conformance.marks import requirement
 
 SUBSCRIPTION_KEYS = [

@@ -62,7 +62,8 @@ class FulfillmentClient:
     ) -> Answer:
         """POST activate; without `plan` and `quantity` there is no body."""
         body = _body(planId=plan, quantity=quantity)
-        return Answer(self._call("POST", f"/{_part(subscription_id)}/activate", "activate", json=body, **faults))
+        path = f"/{_part(subscription_id)}/activate"
+        return Answer(self._call("POST", path, "activate", **{"json": body} | faults))
 
     def list_subscriptions(self, *, continuation: str | None = None, **faults: Any) -> "ListAnswer":
         """GET the first page of all subscriptions, or the one that a continuation token leads to."""

@@ -85,7 +85,7 @@ def open_marketplace(run: Run, preflight: Preflight | None = None) -> Iterator[M
             under_test.notice(exchange)
 
     driver = load_driver(
-        target.driver_settings(profile=run.profile, seed=run.seed), observer=observe
+        target.driver, target.driver_settings(profile=run.profile, seed=run.seed, observer=observe)
     )
     http = HttpClient(observer=observe, tls=trust(target.tls_ca), timeout=target.timeout)
     try:
@@ -107,10 +107,10 @@ def _token_source(run: Run, target: MarketplaceTarget, driver: Driver, http: Htt
         application = Application(
             tenant_id=given.tenant_id,
             client_id=given.client_id,
-            client_secret=given.client_secret,
+            client_secret=given.client_secret.get_secret_value(),
             authority=given.authority,
             token_endpoint=given.token_endpoint,
-            **({"resource": given.resource} if given.resource else {}),
+            resource=given.resource,
         )
         direct = application.token_endpoint is not None
         return TokenSource(

@@ -197,6 +197,10 @@ class Customer:
         other = self.bystander()
         if other is not None:
             other.goes_through_a_change()
+        return self.effects_so_far()
+
+    def effects_so_far(self) -> SeenEffects:
+        """Tell what can be seen of it at this moment, without waiting for anything."""
         after = self.publisher.account(self.id)
         looks = (after.exchange,) if after else ()
         differences = after.differences(self._before) if after and self._before else []
@@ -236,6 +240,11 @@ class Customer:
             and "/operations/" in call.url
             and (operation_id is None or f"/operations/{operation_id}" in call.url)
         ]
+
+    @staticmethod
+    def word_of(patch: Exchange) -> object:
+        """Return the status word that a PATCH of an operation carries."""
+        return _status_word(patch)
 
     def account(self) -> Account | None:
         """Look at what the publisher shows now."""

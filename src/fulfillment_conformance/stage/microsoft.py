@@ -140,6 +140,7 @@ class Microsoft:
         announcement: Announcement,
         *,
         token: str | None = GENUINE,
+        authorization: Sequence[str] | None = None,
         payload: dict[str, Any] | bytes | None = None,
         headers: dict[str, str | None] | None = None,
         heard: bool = True,
@@ -157,6 +158,7 @@ class Microsoft:
             return await self.emulator.send(
                 announcement.delivery,
                 token=token,
+                authorization=authorization,
                 payload=payload,
                 headers=headers,
                 heard=heard,

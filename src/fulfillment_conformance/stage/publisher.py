@@ -1,10 +1,10 @@
 """The publisher under test, from outside: its webhook, its landing page, and what it shows of its accounts."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from jsonpointer import JsonPointer, JsonPointerException
 
@@ -13,6 +13,12 @@ from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.http_client import HttpClient
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
 from fulfillment_conformance.target import Claims, Reconcile, State, Step, Timeouts
+
+
+SECRET_PARAMETERS = frozenset(
+    {"code", "key", "sig", "token", "secret", "apikey", "api_key", "access_token", "password", "sv", "subscription-key"}
+)
+"""Query parameters that carry a secret in a URL (REG-006)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,25 +70,39 @@ class Publisher:
         """Whether the target file says where the publisher shows its accounts."""
         return self.service.state is not None
 
+    def secrets_in_addresses(self) -> list[str]:
+        """Return the names of query parameters that look like secrets in the landing page's and webhook's address."""
+        queries = [urlsplit(address).query for address in (self.service.landing_page, self.service.webhook)]
+        names = [name for query in queries for name, _ in parse_qsl(query, keep_blank_values=True)]
+        return [name for name in names if name.lower() in SECRET_PARAMETERS]
+
     def receives(
         self,
         announcement: Announcement,
         *,
         token: str | None = GENUINE,
+        authorization: Sequence[str] | None = None,
         payload: dict[str, Any] | bytes | None = None,
         headers: Mapping[str, str | None] | None = None,
         method: str = "POST",
         url: str | None = None,
+        forged: bool | None = None,
     ) -> Answer:
         """Let the publisher receive a notification and return its answer.
 
         What is not given is genuine. The marketplace takes the answer for the publisher's only if nothing is forged:
-        neither token nor headers nor method nor address. (A payload in another shape is still the marketplace's own.)
+        neither token nor `authorization` (all values of that header) nor headers nor method nor address. A payload in another shape is still the marketplace's own,
+        unless `forged` says that it tells lies.
         """
-        genuine = token == GENUINE and headers is None and method == "POST" and url is None
+        genuine = (
+            token == GENUINE and authorization is None and headers is None and method == "POST" and url is None
+        )
+        if forged is not None:
+            genuine = not forged
         return self._microsoft.send(
             announcement,
             token=token,
+            authorization=authorization,
             payload=payload,
             headers=dict(headers) if headers is not None else None,
             heard=genuine,

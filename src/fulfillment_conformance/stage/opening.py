@@ -1,0 +1,305 @@
+"""Opens the stage for a publisher's run: the emulator at its addresses, the publisher reached, after a preflight."""
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fulfillment_conformance.certificates import CertificateAuthority
+from fulfillment_conformance.emulator import Emulator, Settings, offers_from
+from fulfillment_conformance.emulator.identity import IdentitySettings
+from fulfillment_conformance.errors import EnvironmentUnavailable, UsageProblem
+from fulfillment_conformance.exchange import Exchange, Party
+from fulfillment_conformance.forge import Forge
+from fulfillment_conformance.http_client import HttpClient, trust
+from fulfillment_conformance.interruptions import MissingCapability, Precondition
+from fulfillment_conformance.marketplace import Offer, Plan, Purchase
+from fulfillment_conformance.preflight import Preflight, clocks_agree, reachable
+from fulfillment_conformance.reference_publisher import ReferencePublisher
+from fulfillment_conformance.reference_publisher.settings import Settings as PublisherSettings
+from fulfillment_conformance.reference_publisher.settings import SignIn
+from fulfillment_conformance.run import Run
+from fulfillment_conformance.serving import serve
+from fulfillment_conformance.stage.buyer import Buyer
+from fulfillment_conformance.stage.customer import Customer
+from fulfillment_conformance.stage.microsoft import Microsoft
+from fulfillment_conformance.stage.publisher import Publisher, Service
+from fulfillment_conformance.target import PublisherTarget
+
+PROBE_SECONDS = 5.0
+
+
+@dataclass
+class Stage:
+    """Everything a publisher's test needs: Microsoft, the publisher, buyers and their subscriptions, forged tokens."""
+
+    microsoft: Microsoft
+    publisher: Publisher
+    forge: Forge
+    http: HttpClient
+    party_of: Callable[[str], Party | None]
+    token_version: int
+    _watchers: list[Callable[[Exchange], None]] = field(default_factory=list)
+    _bystander: Customer | None = None
+    _names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    # --- plans ---
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """The offers of the publisher under test."""
+        tenant, app = self.microsoft.emulator.settings.identity.tenant_id, self.microsoft.emulator.settings.identity.client_id
+        known = self.microsoft.perform(lambda market: tuple(market.offers()))
+        return tuple(offer for offer in known if (offer.tenant_id, offer.app_id) == (tenant, app))
+
+    def a_plan(self, wanted: Callable[[Plan], bool]) -> tuple[Offer, Plan]:
+        """Return the first plan that is wanted, of an offer with another plan to change to where there is one."""
+        found = [(offer, plan) for offer in self.offers for plan in offer.plans if wanted(plan)]
+        if not found:
+            raise MissingCapability("purchases", ": no such plan is among the offers of the target file")
+        return next((pair for pair in found if sum(map(wanted, pair[0].plans)) > 1), found[0])
+
+    def flat_plan(self) -> tuple[Offer, Plan]:
+        """Return an ordinary flat-rate plan, or any ordinary plan where nothing is flat."""
+        try:
+            return self.a_plan(lambda plan: _ordinary(plan) and not plan.is_price_per_seat)
+        except MissingCapability:
+            return self.a_plan(_ordinary)
+
+    def seat_plan(self) -> tuple[Offer, Plan]:
+        """Return an ordinary plan that is priced per seat."""
+        return self.a_plan(lambda plan: _ordinary(plan) and plan.is_price_per_seat)
+
+    # --- people ---
+
+    def new_buyer(self, account: str | None = "buyer") -> Buyer:
+        """Return a fresh browser, signed in at Entra as one of the emulator's users."""
+        return Buyer(self.http, party_of=self.party_of, account=account)
+
+    def purchase(self, choice: tuple[Offer, Plan] | None = None, **details: Any) -> Customer:
+        """Let a customer buy a plan; the landing page has not been opened yet."""
+        offer, plan = choice or self.flat_plan()
+        if plan.is_price_per_seat and "quantity" not in details:
+            details["quantity"] = max(plan.min_quantity, min(10, plan.max_quantity or 10))
+        details.setdefault("name", f"Conformance {next(self._names)}")
+        order = Purchase(offer_id=offer.offer_id, plan_id=plan.plan_id, **details)
+        subscription, token = self.microsoft.perform(lambda market: market.purchase(order))
+        self.learn(token)
+        return self._customer(subscription.id, token, offer)
+
+    def learn(self, token: str) -> None:
+        """Hide a purchase token in everything that is written."""
+        self.microsoft._redactor.learn(token, "purchase-token")
+
+    def hide(self, authorization: str) -> None:
+        """Hide the credentials of an Authorization header in everything that is written."""
+        self.microsoft._redactor.learn(authorization.partition(" ")[2] or authorization, "token")
+
+    def subscribed(self, choice: tuple[Offer, Plan] | None = None, **details: Any) -> Customer:
+        """Let a customer buy a plan and go through the landing page until it is active."""
+        customer = self.purchase(choice, **details)
+        customer.onboard()
+        return customer
+
+    def _customer(self, subscription_id: str, token: str, offer: Offer) -> Customer:
+        return Customer(
+            id=subscription_id,
+            token=token,
+            landing_page_url=None,
+            offer=offer,
+            microsoft=self.microsoft,
+            publisher=self.publisher,
+            buyer=self.new_buyer(),
+            bystander=self.bystander,
+        )
+
+    def bystander(self) -> Customer | None:
+        """Return the customer whose genuine changes show that the publisher has caught up; None if it cannot have one."""
+        if self._bystander is None:
+            try:
+                bystander = self.subscribed()
+                bystander.other_plan()
+            except (Precondition, MissingCapability):
+                return None
+            bystander.bystander = lambda: None
+            self._bystander = bystander
+        return self._bystander
+
+    # --- is the publisher still there? ---
+
+    @contextmanager
+    def watching(self, unanswered: Callable[[Exchange], None]) -> Iterator[None]:
+        """Tell of every request to the publisher that gets no answer, while the block runs."""
+        self._watchers.append(unanswered)
+        try:
+            yield
+        finally:
+            self._watchers.remove(unanswered)
+
+    def notice(self, exchange: Exchange) -> None:
+        """Pass a finished exchange on to whoever watches for silence."""
+        if exchange.status is None and exchange.receiver == "publisher":
+            for watcher in tuple(self._watchers):
+                watcher(exchange)
+
+    def answers(self) -> bool:
+        """Whether the publisher answers anything at all, now."""
+        probe = self.http.send(
+            "GET",
+            self.publisher.service.landing_page,
+            receiver="publisher",
+            purpose="does the publisher still answer?",
+            timeout=PROBE_SECONDS,
+        )
+        return probe.status is not None
+
+
+@contextmanager
+def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
+    """Start the emulator where the publisher expects Microsoft, and make sure that judging the publisher makes sense.
+
+    Raises:
+        UsageProblem: an address of the target file cannot be listened on.
+        EnvironmentUnavailable: the publisher cannot be reached.
+    """
+    target = run.target
+    assert isinstance(target, PublisherTarget)
+    preflight = preflight or Preflight()
+    opened: list[Stage] = []
+
+    def observe(exchange: Exchange) -> None:
+        run.recorder(exchange)
+        for stage in opened:
+            stage.notice(exchange)
+
+    with ExitStack() as stack:
+        settings = _settings(run, target)
+        microsoft = Microsoft(settings, observer=observe, redactor=run.redactor)
+        stack.callback(microsoft.close)
+        run.redactor.learn(settings.identity.client_secret, "secret")
+        origins: dict[str, Party] = {}
+        embedded = target.publisher.embedded
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fulfillment-conformance-")))
+        if embedded:
+            service = _embedded_service(run, target, microsoft, stack, folder, origins)
+        else:
+            service = _external_service(target, microsoft, stack, run, origins)
+        tls = trust(target.publisher.tls_ca)
+        http = stack.enter_context(HttpClient(observer=observe, tls=tls, timeout=service.timeouts.page))
+        publisher = Publisher(service, microsoft, http)
+        for address in (service.landing_page, service.webhook):
+            origins[_origin(address)] = "publisher"
+        stage = Stage(
+            microsoft=microsoft,
+            publisher=publisher,
+            forge=Forge(microsoft.emulator.identity),
+            http=http,
+            party_of=origins.get,
+            token_version=settings.webhook_token_version,
+        )
+        microsoft.addresses(webhook=service.webhook, landing_page=service.landing_page)
+        _fly(preflight, stage)
+        opened.append(stage)
+        yield stage
+
+
+def _settings(run: Run, target: PublisherTarget) -> Settings:
+    played = target.marketplace
+    identity = played.identity_settings() if played is not None else IdentitySettings()
+    offers = None
+    if played is not None and played.offers:
+        try:
+            offers = offers_from([offer.document() for offer in played.offers], identity)
+        except ValueError as error:
+            raise UsageProblem(f"{target.file}: marketplace.offers: {error}") from error
+    return Settings(
+        profile=run.profile,
+        seed=run.seed,
+        offers=offers,
+        identity=identity,
+        webhook_token_version=played.webhook_token_version if played is not None else 2,
+        webhook_timeout=target.publisher.timeouts.webhook,
+        webhook_trust=trust(target.publisher.tls_ca) if target.publisher.tls_ca else None,
+        control_key=played.control_key.get_secret_value() if played is not None and played.control_key else None,
+    )
+
+
+def _external_service(
+    target: PublisherTarget, microsoft: Microsoft, stack: ExitStack, run: Run, origins: dict[str, Party]
+) -> Service:
+    played, spec = target.marketplace, target.publisher
+    assert played is not None and spec.landing_page is not None and spec.webhook is not None
+    listening = [(played.listen, played.tls is True)]
+    if played.listen_tls is not None:
+        listening.append((played.listen_tls, True))
+    authority: CertificateAuthority | None = None
+    for place, encrypted in listening:
+        context = None
+        if encrypted:
+            authority = authority or CertificateAuthority()
+            context = authority.server_context(place.host, "localhost", "127.0.0.1")
+        serving = stack.enter_context(
+            serve(microsoft.emulator.app, host=place.host, port=place.port, tls=context)
+        )
+        origins[serving.url] = "identity"
+        origins[f"{urlsplit(serving.url).scheme}://localhost:{serving.port}"] = "identity"
+    if authority is not None:
+        authority.write(run.options.output or Path.cwd())
+    return Service(
+        landing_page=str(spec.landing_page),
+        webhook=str(spec.webhook),
+        onboarding=spec.onboarding,
+        state=spec.state,
+        reconcile=spec.reconcile,
+        timeouts=spec.timeouts,
+        claims=target.claims,
+    )
+
+
+def _embedded_service(
+    run: Run,
+    target: PublisherTarget,
+    microsoft: Microsoft,
+    stack: ExitStack,
+    folder: Path,
+    origins: dict[str, Party],
+) -> Service:
+    from fulfillment_conformance.reference_publisher.suite import onboarding, state  # noqa: F401
+
+    raise NotImplementedError
+
+
+def _fly(preflight: Preflight, stage: Stage) -> None:
+    service = stage.publisher.service
+    page = stage.http.send("GET", service.landing_page, sender="buyer", receiver="publisher", purpose="is it there?")
+    preflight.look("landing page", lambda: reachable(page, service.landing_page, "publisher.landing_page"))
+    preflight.look("clock", lambda: clocks_agree(page, service.landing_page))
+    hook = stage.http.send("GET", service.webhook, sender="suite", receiver="publisher", purpose="is it there?")
+    preflight.look("webhook", lambda: reachable(hook, service.webhook, "publisher.webhook"))
+    preflight.look("plans", lambda: _plans(stage))
+
+
+def _plans(stage: Stage) -> str:
+    try:
+        offer, plan = stage.flat_plan()
+    except MissingCapability as error:
+        raise EnvironmentUnavailable(
+            "marketplace.offers names no public plan that can be bought and activated by hand; add one"
+        ) from error
+    return f"{offer.offer_id}/{plan.plan_id} can be bought"
+
+
+def _ordinary(plan: Plan) -> bool:
+    return not (plan.is_private or plan.is_stop_sell or plan.auto_activate or plan.has_free_trials)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+__all__ = ["Emulator", "Mapping", "Stage", "open_stage"]
