@@ -292,6 +292,9 @@ def _listen(host: str, port: int) -> socket.socket:
                 f"{place} is in use by another program; stop that program, choose another port, or 0 for any free one"
             ) from None
         raise AddressNotUsable(f"cannot listen on {place}: {error}; {advice}") from None
+    # asyncio spares connections Nagle's delay only if their socket names TCP as its protocol, which `create_server` leaves
+    # out; without this every answer in two pieces costs 40 ms. Accepted connections inherit the option.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setblocking(False)
     return listener
 
