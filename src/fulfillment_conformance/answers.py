@@ -1,12 +1,12 @@
 """Answers of the other side, read without ever raising.
 
-A missing field, an HTML login page or a 204 is the target's doing, not an error of the suite: whatever cannot be read is
-`ABSENT`. Every value that is read remembers the exchange it came from, so that a check can name its evidence.
+A missing field, an HTML login page or a 204 is the target's doing, not an error of the suite: whatever cannot be read
+is `ABSENT`. Every value that is read remembers the exchange it came from, so that a check can name its evidence.
 """
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, final
 
@@ -41,7 +41,7 @@ class Reading:
 
     name: str
     value: Any
-    exchange: Exchange
+    exchange: Exchange = field(repr=False)
 
     @property
     def absent(self) -> bool:
@@ -51,10 +51,10 @@ class Reading:
     def __getitem__(self, key: str | int) -> "Reading":
         """Return the part below `key`, absent where this value has none."""
         value: Any = ABSENT
-        if (isinstance(key, str) and isinstance(self.value, dict)) or (
-            isinstance(key, int) and isinstance(self.value, list) and -len(self.value) <= key < len(self.value)
-        ):
-            value = self.value.get(key, ABSENT) if isinstance(self.value, dict) else self.value[key]
+        if isinstance(key, str) and isinstance(self.value, dict):
+            value = self.value.get(key, ABSENT)
+        elif isinstance(key, int) and isinstance(self.value, list) and -len(self.value) <= key < len(self.value):
+            value = self.value[key]
         name = f"{self.name}[{key}]" if isinstance(key, int) else f"{self.name}.{key}"
         return Reading(name, value, self.exchange)
 
@@ -76,6 +76,10 @@ class Reading:
 def value_of(thing: Any) -> Any:
     """Return the bare value of a reading, and anything else as it is."""
     return thing.value if isinstance(thing, Reading) else thing
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
 
 
 class Answer:
@@ -118,7 +122,8 @@ class Answer:
     def body(self) -> Reading:
         """The JSON body, absent when there is none or it is not JSON."""
         try:
-            value = json.loads(self.exchange.response_body) if self.exchange.response_body.strip() else ABSENT
+            body = self.exchange.response_body
+            value = json.loads(body, parse_constant=_refuse) if body.strip() else ABSENT
         except (ValueError, RecursionError):
             value = ABSENT
         return Reading("body", value, self.exchange)
@@ -139,8 +144,7 @@ class Answer:
         return Reading("status", ABSENT if self.status_code is None else self.status_code, self.exchange)
 
     def __repr__(self) -> str:
-        came = self.status_code if self.status_code is not None else self.error
-        return f"<{type(self).__name__} {self.exchange.method} {self.exchange.url} -> {came}>"
+        return f"<{type(self).__name__} {self.exchange!r}>"
 
 
 class SubscriptionAnswer(Answer):

@@ -1,14 +1,16 @@
 """The recorded HTTP of a run, redacted at the moment of writing: `exchanges.jsonl`, one exchange a line.
 
-A line holds `number`, `test`, `sender`, `receiver`, `purpose`, `at` (real, UTC), `virtualAt`, `seconds` (real), `request`
-(`method`, `url`, `headers`, `body`), `response` (`status`, `headers`, `body`) or null, and `error`. Bodies are text, cut at
-`BODY_LIMIT` characters with their true size beside them. Each line is flushed, so a run that dies keeps what it saw.
+A line holds `number`, `test`, `sender`, `receiver`, `purpose`, `at` (real, UTC), `virtualAt`, `seconds` (real),
+`request` (`method`, `url`, `headers`, `body`), `response` (`status`, `headers`, `body`) or null, and `error`. Bodies
+are text, cut at `BODY_LIMIT` characters; `bodyCutAt` and the true size in bytes, `bodySize`, then stand beside them.
+Each line is flushed, so a run that dies keeps what it saw.
 """
 
 import json
 import shlex
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -19,6 +21,11 @@ from fulfillment_conformance.redaction import Redactor
 
 BODY_LIMIT = 65_536
 """Characters of a body that are kept."""
+
+_REDACTED_LIMIT = 16 * BODY_LIMIT
+_LONGEST_SECRET = 16_384
+_EXCHANGE_KEYS = {"number", "test", "sender", "receiver", "at", "seconds", "request", "response", "error"}
+_MADE_BY_CURL = {"host", "content-length", "transfer-encoding", "accept-encoding", "connection", "user-agent", "accept"}
 
 
 class Recorder:
@@ -40,11 +47,11 @@ class Recorder:
         self._count = 0
         self._lock = threading.Lock()
         self._numbers: list[str] = []
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         if path is not None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = path.open("w", encoding="utf-8", newline="\n")
+                self._file = path.open("wb")
             except OSError as error:
                 raise UsageProblem(
                     f"cannot write {path}: {error.strerror or error}; give --output a folder that you may write to"
@@ -58,8 +65,7 @@ class Recorder:
                 exchange.number = f"{self._prefix}{self._count}"
             self._numbers.append(exchange.number)
             if self._file is not None:
-                self._file.write(json.dumps(redacted(exchange, self.redactor, test=self.test), ensure_ascii=False))
-                self._file.write("\n")
+                self._file.write(_line(redacted(exchange, self.redactor, test=self.test)))
                 self._file.flush()
 
     def take_numbers(self) -> tuple[str, ...]:
@@ -113,42 +119,99 @@ def redacted(exchange: Exchange, redactor: Redactor, *, test: str = "") -> dict[
     }
 
 
+def _line(data: Mapping[str, Any]) -> bytes:
+    # A target may send half a surrogate pair, which UTF-8 cannot write; as a JSON escape it survives.
+    return (json.dumps(data, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+
+
 def _body(body: bytes, headers: HeaderList, redactor: Redactor) -> dict[str, Any]:
-    # A body is redacted whole and cut afterwards: cutting first could leave half a secret that no pattern knows.
-    kept = body if len(body) <= 16 * BODY_LIMIT else body[: 16 * BODY_LIMIT]
-    text = redactor.body(kept, header(headers, "content-type") or "")
-    if len(text) <= BODY_LIMIT and kept is body:
-        return {"body": text}
-    return {"body": text[:BODY_LIMIT], "bodyCutAt": BODY_LIMIT, "bodySize": len(body)}
+    # A body is redacted first and cut afterwards: cutting first could leave half a secret that nothing recognises.
+    content_type = header(headers, "content-type") or ""
+    if len(body) <= _REDACTED_LIMIT:
+        text = redactor.body(body, content_type)
+        if len(text) <= BODY_LIMIT:
+            return {"body": text}
+    else:
+        text = redactor.body(_whole_characters(body[:_REDACTED_LIMIT]), content_type)
+        # Secrets may have shrunk so much that the cut in the middle of one is in sight.
+        text = text[: max(0, len(text) - _LONGEST_SECRET)]
+    text = text[:BODY_LIMIT]
+    return {"body": text, "bodyCutAt": len(text), "bodySize": len(body)}
+
+
+def _whole_characters(body: bytes) -> bytes:
+    """Leave out a UTF-8 character at the end that was cut."""
+    for length in range(1, min(4, len(body)) + 1):
+        if body[-length] & 0b1100_0000 == 0b1100_0000:
+            return body[:-length]
+        if body[-length] & 0b1000_0000 == 0:
+            break
+    return body
 
 
 def read_exchanges(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the exchanges of a run in the order they were written; a last line that was cut off is left out."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if not line.endswith("\n"):
-                return
-            yield json.loads(line)
+    """Iterate over the exchanges of a run in the order they were written; a last line that was cut off is left out.
+
+    Raises:
+        UsageProblem: the file cannot be read, or a line before its end is not an exchange.
+    """
+    return (exchange for _, exchange in _read_lines(path))
 
 
-def merge(parts: list[Path], whole: Path) -> None:
-    """Join the files of several workers into one, ordered by the time of each exchange, and remove the parts."""
-    exchanges = [exchange for part in parts for exchange in read_exchanges(part)]
-    exchanges.sort(key=lambda exchange: str(exchange["at"]))
-    with whole.open("w", encoding="utf-8", newline="\n") as file:
-        for exchange in exchanges:
-            file.write(json.dumps(exchange, ensure_ascii=False) + "\n")
+def _read_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    exchange = json.loads(line)
+                    if not exchange.keys() >= _EXCHANGE_KEYS:
+                        raise ValueError
+                except (ValueError, AttributeError) as error:
+                    raise UsageProblem(
+                        f"{path}:{number} is not a recorded exchange; the file was changed after the run, run again"
+                    ) from error
+                yield line, exchange
+    except OSError as error:
+        raise UsageProblem(
+            f"cannot read {path}: {error.strerror or error}; give the folder that a run wrote"
+        ) from error
+
+
+def merge(parts: Sequence[Path], whole: Path) -> None:
+    """Join the files of several workers into one, ordered by the time of each exchange, and remove the parts.
+
+    The parts go only after the whole is complete. Lines are copied as they are.
+
+    Raises:
+        UsageProblem: a part cannot be read.
+    """
+    lines = [(str(exchange["at"]), line) for part in parts for line, exchange in _read_lines(part)]
+    lines.sort(key=itemgetter(0))
+    unfinished = whole.with_name(f"{whole.name}.unfinished")
+    with unfinished.open("wb") as file:
+        file.writelines(line for _, line in lines)
+    unfinished.replace(whole)
     for part in parts:
-        part.unlink()
+        if part != whole:
+            part.unlink()
 
 
 def curl(exchange: Mapping[str, Any]) -> str:
     """Return a command line that repeats a recorded request; its placeholders show which secrets to fill in."""
     request = exchange["request"]
     words = ["curl", "-i", "-X", request["method"]]
+    names = set()
     for name, value in request["headers"]:
-        if name.lower() not in {"host", "content-length", "accept-encoding", "connection", "user-agent", "accept"}:
-            words += ["-H", f"{name}: {value}"]
+        names.add(name.lower())
+        if name.lower() not in _MADE_BY_CURL:
+            # `name:` would take a header away; an empty one is spelled with a semicolon.
+            words += ["-H", f"{name}: {value}" if value else f"{name};"]
     if request["body"]:
+        if "content-type" not in names:
+            words += ["-H", "content-type:"]
         words += ["--data-raw", request["body"]]
+    if any(character in request["url"] for character in "[]{}"):
+        words.append("--globoff")
     return shlex.join([*words, request["url"]])

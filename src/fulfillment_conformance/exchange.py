@@ -45,10 +45,16 @@ class Exchange:
     purpose: str = ""
     number: str = ""
 
+    def __repr__(self) -> str:
+        """Name the exchange without what may be secret in it: query, headers, bodies."""
+        came = self.status if self.status is not None else "no answer"
+        address = self.url.partition("?")[0]
+        return f"<Exchange {self.number} {self.sender} to {self.receiver}: {self.method} {address} -> {came}>"
+
 
 Observer = Callable[[Exchange], None]
 """Called once per finished exchange, possibly from another thread than the test's."""
 
 
-def ignore(exchange: Exchange) -> None:  # noqa: ARG001 - the null observer takes what any observer takes
+def ignore(exchange: Exchange) -> None:
     """Observe nothing."""

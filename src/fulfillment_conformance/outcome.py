@@ -275,6 +275,8 @@ def conclude(
         codes.add(ExitCode.INTERRUPTED)
     if Blame.SUITE in blames:
         codes.add(ExitCode.SUITE_FAULT)
+    if Blame.CONFIGURATION in blames:
+        codes.add(ExitCode.USAGE)
     if Blame.ENVIRONMENT in blames:
         codes.add(ExitCode.ENVIRONMENT)
     if failed:
