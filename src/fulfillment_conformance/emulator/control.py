@@ -138,6 +138,7 @@ class Control:
             },
             needed=("offerId", "planId"),
         )
+        _limit("name", values.get("name"), 200, least=1)
         channel = Channel(_one_of("channel", values.get("channel", "direct"), ("direct", "csp")))
         beneficiary = _customer("beneficiary", values.get("beneficiary", {}), BENEFICIARY)
         buyer = RESELLER if channel is Channel.CSP else beneficiary
@@ -201,7 +202,7 @@ class Control:
 
     async def deliveries(self, request: Request) -> Reply:
         """GET /control/deliveries."""
-        subscription_id, operation_id = request.parameter("subscriptionId"), request.parameter("operationId")
+        subscription_id, operation_id = _filter(request, "subscriptionId"), _filter(request, "operationId")
         return Reply(
             200,
             {
@@ -279,13 +280,15 @@ class Control:
             Action.UNSUBSCRIBE: market.unsubscribe,
         }
         action = _one_of("action", values["action"], (Action.CHANGE_PLAN, Action.CHANGE_QUANTITY, *plain))
-        if action in plain:
-            return lambda: plain[action](subscription_id)
+        belongs = {Action.CHANGE_PLAN: "planId", Action.CHANGE_QUANTITY: "quantity"}.get(Action(action))
+        for key in ("planId", "quantity"):
+            if (key in values) != (key == belongs):
+                raise BadDocument(f"{action} comes {'with' if key == belongs else 'without'} body.{key}")
         if action == Action.CHANGE_PLAN:
-            plan_id: str = _with(action, values, "planId")
-            return lambda: market.customer_changes_plan(subscription_id, plan_id)
-        quantity: int = _with(action, values, "quantity")
-        return lambda: market.customer_changes_quantity(subscription_id, quantity)
+            return lambda: market.customer_changes_plan(subscription_id, values["planId"])
+        if action == Action.CHANGE_QUANTITY:
+            return lambda: market.customer_changes_quantity(subscription_id, values["quantity"])
+        return lambda: plain[action](subscription_id)
 
 
 def landing_url(landing_page: str, token: str) -> str:
@@ -304,26 +307,33 @@ def _body(request: Request, kinds: Mapping[str, type], *, needed: tuple[str, ...
     return values_in(document, kinds, "body", needed=needed)
 
 
+def _filter(request: Request, name: str) -> str | None:
+    value = request.parameter(name) or None
+    if value is not None and not GUID.fullmatch(value):
+        raise BadDocument(f"the query parameter {name} is {value!r}; give a GUID")
+    return value and value.lower()
+
+
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise BadDocument(f"body.{name} is {value!r}; give one of {', '.join(allowed)}")
     return value
 
 
-def _with(action: str, values: Mapping[str, Any], key: str) -> Any:
-    if key not in values:
-        raise BadDocument(f"body.{key} is missing; {action} needs it")
-    return values[key]
-
-
 def _customer(name: str, document: Mapping[str, Any], default: Customer) -> Customer:
     """Return a customer in the API's own words; what is not given is the default customer's."""
-    values = values_in(document, dict.fromkeys(_CUSTOMER_KEYS, str), f"body.{name}")
+    values = values_in(document, dict.fromkeys(_CUSTOMER_KEYS, str), f"body.{name}", nullable=("puid",))
+    for key, limit in (("emailId", 320), ("puid", 64)):
+        _limit(f"{name}.{key}", values.get(key), limit)
     for key in ("objectId", "tenantId"):
         if key in values and not GUID.fullmatch(values[key]):
             raise BadDocument(f"body.{name}.{key} is {values[key]!r}; give a GUID")
-    customer = replace(default, **{_CUSTOMER_KEYS[key]: value for key, value in values.items()})
-    return replace(customer, puid=None) if "puid" in document and document["puid"] is None else customer
+    return replace(default, **{_CUSTOMER_KEYS[key]: value for key, value in values.items()})
+
+
+def _limit(name: str, text: str | None, limit: int, *, least: int = 0) -> None:
+    if text is not None and not least <= len(text) <= limit:
+        raise BadDocument(f"body.{name} has {len(text)} characters; give {least} to {limit}")
 
 
 def _span(text: str, start: datetime) -> timedelta:
@@ -338,9 +348,7 @@ def _span(text: str, start: datetime) -> timedelta:
 def _address(request: Request) -> str | None:
     """Return the address in the body, or None for null."""
     document = read_object(request.body) if request.body.strip() else {}
-    if document.keys() != {"url"}:
-        raise BadDocument('the body names something else than url; give {"url": "https://..."} or {"url": null}')
-    url = values_in(document, {"url": str}, "body").get("url")
+    url: str | None = values_in(document, {"url": str}, "body", needed=("url",), nullable=("url",))["url"]
     if url is not None:
         try:
             parts = urlsplit(url)
@@ -374,11 +382,12 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def _document(body: bytes) -> Any:
-    """Return what was sent as JSON, or as text where it was made not to be JSON."""
+    """Return the JSON object that was sent; an empty one where nothing was, or something else on purpose."""
     try:
-        return json.loads(body) if body else {}
+        document = json.loads(body)
     except ValueError:
-        return body.decode("utf-8", "replace")
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _lower(headers: HeaderList) -> dict[str, str]:

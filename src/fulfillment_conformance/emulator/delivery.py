@@ -10,10 +10,9 @@ import functools
 import json
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 from typing import Any, Final
 
 import httpx2
@@ -29,22 +28,28 @@ BODY_LIMIT: Final = 64 * 1024
 NO_ADDRESS: Final = "no webhook address is set; set one with PUT /control/webhook"
 
 
-class Genuine(Enum):
-    """The type of `GENUINE`."""
-
-    GENUINE = "genuine"
-
-
-GENUINE: Final = Genuine.GENUINE
-"""What the marketplace itself would send, whatever that is."""
+GENUINE: Final = "genuine"
+"""In place of a bearer token: the one that the marketplace itself sends."""
 
 
 @dataclass(slots=True)
 class Notification:
-    """What one attempt sends: the payload as a document, or as raw bytes, and the headers."""
+    """What one attempt sends: the payload as a document, or as raw bytes, and the headers.
+
+    `authorization`, if given, holds every value of that header: none, one, or several where somebody forges.
+    """
 
     payload: dict[str, Any] | bytes
     headers: dict[str, str] = field(default_factory=dict)
+    authorization: Sequence[str] | None = None
+
+    @property
+    def header_list(self) -> HeaderList:
+        """The headers as they are sent."""
+        if self.authorization is None:
+            return tuple(self.headers.items())
+        others = [(name, value) for name, value in self.headers.items() if name.lower() != "authorization"]
+        return (*others, *(("authorization", value) for value in self.authorization))
 
     @property
     def body(self) -> bytes:
@@ -201,7 +206,7 @@ class Courier:
             receiver="publisher",
             method=method,
             url=url,
-            request_headers=tuple(notification.headers.items()),
+            request_headers=notification.header_list,
             request_body=notification.body,
             virtual_at=self._clock(),
             purpose=f"{operation.action} of subscription {operation.subscription_id}, attempt {delivery.attempt}",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fulfillment_conformance.emulator.documents import values_in
+from fulfillment_conformance.emulator.documents import BadDocument, values_in
 from fulfillment_conformance.emulator.identity.settings import BUYER, FABRIKAM, STRANGER_TENANT_ID, IdentitySettings
 from fulfillment_conformance.marketplace import MONTHLY, YEARLY, BillingTerm, Customer, Offer, Plan
 
@@ -92,7 +92,8 @@ def offers_from(documents: Sequence[Mapping[str, Any]], identity: IdentitySettin
     `identity`.
 
     Raises:
-        ValueError: a key is unknown or missing, a value of the wrong type or not allowed; the message names it.
+        BadDocument: a key is unknown or missing, or a value of the wrong type.
+        ValueError: a value is not allowed.
     """
     return tuple(_offer(document, identity, f"offers[{index}]") for index, document in enumerate(documents))
 
@@ -129,11 +130,12 @@ def _offer(document: Mapping[str, Any], identity: IdentitySettings, place: str) 
 
 
 def _plan(document: Mapping[str, Any], place: str) -> Plan:
-    values = values_in(document, {key: kind for key, (_, kind) in _PLAN_KEYS.items()}, place, needed=("planId",))
-    arguments: dict[str, Any] = {_PLAN_KEYS[key][0]: value for key, value in values.items()}
+    kinds = {key: kind for key, (_, kind) in _PLAN_KEYS.items()}
+    values = values_in(document, kinds, place, needed=("planId",), nullable=("minQuantity", "maxQuantity"))
+    arguments: dict[str, Any] = {_PLAN_KEYS[key][0]: value for key, value in values.items() if value is not None}
     for key in ("audience", "termUnits"):
         if not all(isinstance(item, str) for item in values.get(key, ())):
-            raise ValueError(f"{place}.{key} is {values[key]!r}; give a list of strings")
+            raise BadDocument(f"{place}.{key} is {values[key]!r}; give a list of strings")
     if "audience" in arguments:
         arguments["audience"] = frozenset(arguments["audience"])
     if "terms" in arguments:

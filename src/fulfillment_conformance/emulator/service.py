@@ -1,6 +1,6 @@
 """The emulator put together: core, clock, identity provider, webhook delivery, and the one origin that serves them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from fulfillment_conformance.emulator.callers import Callers, ObservedVerifier
 from fulfillment_conformance.emulator.clock import VirtualClock, wall_clock
 from fulfillment_conformance.emulator.control import Control
-from fulfillment_conformance.emulator.delivery import GENUINE, Courier, Genuine, Notification
+from fulfillment_conformance.emulator.delivery import GENUINE, Courier, Notification
 from fulfillment_conformance.emulator.deviations import apply
 from fulfillment_conformance.emulator.fulfillment import FulfillmentApi
 from fulfillment_conformance.emulator.identity import IdentityProvider
@@ -158,7 +158,8 @@ class Emulator:
         self,
         delivery: Delivery,
         *,
-        token: str | Genuine | None = GENUINE,
+        token: str | None = GENUINE,
+        authorization: Sequence[str] | None = None,
         payload: dict[str, Any] | bytes | None = None,
         headers: dict[str, str | None] | None = None,
         url: str | None = None,
@@ -170,6 +171,7 @@ class Emulator:
         Args:
             delivery: what to send, held back or made up.
             token: the bearer token; None sends no Authorization header.
+            authorization: every value of the Authorization header, instead of a token: none, one, or several.
             payload: a document, or raw bytes.
             headers: headers to replace or add; the value None leaves one out.
             url: where to, instead of the webhook address.
@@ -184,10 +186,11 @@ class Emulator:
         if payload is not None:
             notification.payload = payload
         changes = dict(headers or {})
-        if token is not GENUINE:
+        if token != GENUINE:
             changes = {"authorization": None if token is None else f"Bearer {token}", **changes}
         merged = {**notification.headers, **changes}
         notification.headers = {name: value for name, value in merged.items() if value is not None}
+        notification.authorization = authorization
         exchange = await self.courier.send(delivery, notification, url=url, method=method)
         if heard:
             self._answered(delivery, exchange.status)

@@ -1,6 +1,7 @@
 """The web page for people: what there is, what was delivered, and buttons that call the control surface."""
 
 import base64
+import functools
 import hmac
 import json
 from collections import deque
@@ -48,8 +49,6 @@ class WebPage:
             "landing-page": control.set_landing_page,
             "reset": control.reset,
         }
-        source = resources.files("fulfillment_conformance.emulator").joinpath("page.html").read_text("utf-8")
-        self._template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
 
     def routes(self) -> list[Route]:
         """Return the route of the page."""
@@ -105,7 +104,7 @@ class WebPage:
     def _page(self, request: Request, status: int, **extra: Any) -> Reply:
         emulator = self._emulator
         subscriptions, hidden = self._subscriptions()
-        html = self._template.render(
+        html = _template().render(
             version=__version__,
             settings=emulator.settings,
             origin=emulator.origin(request),
@@ -155,6 +154,12 @@ class WebPage:
                     now = market.operation(owners[operation.subscription_id], operation.subscription_id, operation.id)
                     found[operation.id] = now
         return sorted(found.values(), key=lambda operation: operation.created, reverse=True)[:SHOWN]
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    source = resources.files("fulfillment_conformance.emulator").joinpath("page.html").read_text("utf-8")
+    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
 
 
 def _refuse(_: Request, refused: Refused) -> Reply:
