@@ -235,6 +235,14 @@ def test_tokens_follow_a_rotation() -> None:
     assert header["kid"] == identity.keys.signing_key.kid
 
 
+def test_kids_can_be_invented_in_any_number(identity: IdentityProvider, keys: dict[str, jwt.PyJWK]) -> None:
+    forgeries = Forge(identity).invented_kids(50)
+    kids = {jwt.get_unverified_header(each.authorization[0].split(" ")[1])["kid"] for each in forgeries}
+
+    assert len(kids) == len({each.name for each in forgeries}) == 50
+    assert violations(forgeries[0].authorization[0], keys) == {"WHK-018"}
+
+
 class TestCompact:
     def test_by_key_is_what_pyjwt_verifies(self) -> None:
         token = compact({"alg": "RS256"}, {"a": 1}, by_key(pooled_key(0)))

@@ -446,12 +446,12 @@ class Forge(_Cases):
         """Expired four minutes ago: inside the five minutes that are customary, which nobody has to grant."""
         return self._ending(-240)
 
-    @_case("accepted", "WHK-019")
+    @_case("accepted", "WHK-048")
     def expired_two_minutes_ago(self) -> str:
         """Expired two minutes ago: clocks differ, and a notification that is refused may reject a customer's change."""
         return self._ending(-120)
 
-    @_case("accepted", "WHK-020")
+    @_case("accepted", "WHK-048")
     def valid_in_two_minutes(self) -> str:
         """Begins in two minutes: clocks differ."""
         return self._beginning(120)
@@ -501,6 +501,21 @@ class Forge(_Cases):
         audience = json.dumps(claims.pop("aud"))
         text = f'{{"aud": {audience}, "aud": "{self.ANOTHER_CLIENT}", {json.dumps(claims)[1:]}'
         return compact(self._header(), text, by_key(self._key))
+
+    # --- many at once ---
+
+    def invented_kids(self, count: int) -> list[Forgery]:
+        """Return that many tokens by a stranger, each under a name that no key has: do they cause as many fetches?"""
+        return [
+            Forgery(
+                name=f"invented-kid-{number}",
+                authorization=(f"Bearer {self._by(stranger_key(), {'kid': f'invented-{number}', 'x5t': None})}",),
+                expected="refused",
+                reason="Right claims, signed by a stranger's key under a name that no key has.",
+                requirements=("WHK-049", "WHK-018", "WHK-024"),
+            )
+            for number in range(1, count + 1)
+        ]
 
     # --- how it is made ---
 

@@ -79,6 +79,20 @@ def test_an_access_token_by_secret(
     assert cached["token_source"] == "cache"
 
 
+def test_an_access_token_from_the_authority_as_an_openid_provider(
+    served: tuple[Serving, requests.Session], settings: IdentitySettings
+) -> None:
+    serving, session = served
+    app = msal.ConfidentialClientApplication(
+        settings.client_id,
+        oidc_authority=f"{serving.url}/{settings.tenant_id}/v2.0",
+        client_credential=settings.client_secret,
+        http_client=session,
+    )
+
+    assert "access_token" in app.acquire_token_for_client(SCOPES)
+
+
 @pytest.mark.parametrize(
     "credential",
     [
