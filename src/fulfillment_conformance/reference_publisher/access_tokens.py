@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msal
 import requests
+from msal.exceptions import MsalError
 
 from fulfillment_conformance.reference_publisher.alarm import Alarm
 from fulfillment_conformance.reference_publisher.settings import MARKETPLACE_APP_ID, Settings
@@ -75,7 +76,7 @@ class AccessTokens:
     async def _acquire(self) -> str:
         try:
             answer = await asyncio.to_thread(self._ask)
-        except (requests.RequestException, msal.MsalError, ValueError, KeyError) as error:
+        except (requests.RequestException, MsalError, ValueError, KeyError) as error:
             raise self._unavailable(f"Entra cannot be asked for an access token ({type(error).__name__})") from error
         if "access_token" not in answer:
             raise self._unavailable(f"Entra refuses us an access token: {_reason(answer)}")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msal
 import requests
+from msal.exceptions import MsalError
 
 from fulfillment_conformance.reference_publisher.access_tokens import EntraSession
 from fulfillment_conformance.reference_publisher.messages import text
@@ -18,6 +19,7 @@ from fulfillment_conformance.reference_publisher.sessions import Session, User
 from fulfillment_conformance.reference_publisher.settings import Settings, SignIn
 
 CALLBACK_PATH: Final = "/signin/callback"
+"""The redirect URI of the application's registration in Entra, below our public address."""
 
 SCOPES: Final = ("email",)
 """msal adds openid and profile."""
@@ -43,6 +45,8 @@ class EntraSignIn:
     async def begin(self, session: Session, *, choose_account: bool = False) -> str:
         """Start a sign-in, remember it in the session, and return the address to send the browser to.
 
+        Entra will answer by a form (`form_post`), so that the code appears in no address.
+
         Raises:
             SignInFailed: Entra is out of reach.
         """
@@ -50,26 +54,27 @@ class EntraSignIn:
         try:
             flow: dict[str, Any] = await asyncio.to_thread(
                 lambda: self._application().initiate_auth_code_flow(
-                    list(SCOPES), redirect_uri=self.redirect_uri, **prompt
+                    list(SCOPES), redirect_uri=self.redirect_uri, response_mode="form_post", **prompt
                 )
             )
-        except (requests.RequestException, msal.MsalError, ValueError, KeyError) as error:
+        except (requests.RequestException, MsalError, ValueError, KeyError) as error:
             raise SignInFailed("Microsoft's sign-in cannot be reached at present.") from error
         session.sign_in = flow
         return str(flow["auth_uri"])
 
-    async def finish(self, session: Session, answer: Mapping[str, str]) -> User:
+    async def finish(self, session: Session) -> User:
         """Exchange the code in Entra's answer for the buyer's identity. A sign-in can be finished once.
 
         Raises:
             SignInFailed: the answer belongs to no sign-in of this session, or names nobody.
         """
-        flow, session.sign_in = session.sign_in, {}
+        flow, answer = session.sign_in, session.sign_in_answer
+        session.sign_in, session.sign_in_answer = {}, {}
         try:
             result: dict[str, Any] = await asyncio.to_thread(
-                lambda: self._application().acquire_token_by_auth_code_flow(flow, dict(answer))
+                lambda: self._application().acquire_token_by_auth_code_flow(flow, answer)
             )
-        except (requests.RequestException, msal.MsalError, ValueError, KeyError, RuntimeError) as error:
+        except (requests.RequestException, MsalError, ValueError, KeyError, RuntimeError) as error:
             raise SignInFailed("The sign-in could not be completed.") from error
         if "error" in result or not isinstance(result.get("id_token_claims"), dict):
             raise SignInFailed("The sign-in was not completed.")
