@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from fulfillment_conformance.certificates import CertificateAuthority
 from fulfillment_conformance.errors import SuiteFault, UsageProblem
 from fulfillment_conformance.serving import (
     AddressNotUsable,
@@ -226,6 +227,32 @@ class TestServe:
         asking.join()
 
         assert answers == ["finished"]
+
+    @pytest.mark.parametrize("encrypted", [False, True])
+    def test_stop_lets_a_long_answer_reach_a_slow_reader(self, encrypted: bool) -> None:
+        authority = CertificateAuthority()
+        sent = threading.Event()
+
+        async def long(_request: Request) -> Response:
+            sent.set()
+            return PlainTextResponse("x" * 8_000_000)
+
+        tls = authority.server_context("127.0.0.1") if encrypted else None
+        serving = serve(Starlette(routes=[Route("/", long)]), tls=tls)
+        with socket.create_connection(("127.0.0.1", serving.port)) as plain:
+            trusting = authority.client_context()
+            line = trusting.wrap_socket(plain, server_hostname="127.0.0.1") if encrypted else plain
+            line.sendall(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+            assert sent.wait(5)
+            stopping = threading.Thread(target=serving.stop)
+            stopping.start()
+            received = 0
+            while part := line.recv(1 << 20):
+                received += len(part)
+            line.close()
+        stopping.join()
+
+        assert received > 8_000_000
 
     def test_stop_abandons_a_hanging_request_without_noise(self, caplog: pytest.LogCaptureFixture) -> None:
         started = threading.Event()

@@ -246,23 +246,30 @@ class _Server:
             server.close()
         for connection in list(state.connections):
             connection.shutdown()
-        answering = set(state.tasks)
-        if answering:
-            _, hanging = await asyncio.wait(answering, timeout=GRACE_SECONDS)
-            await self._abandon(hanging)
+            if connection.transport.is_closing() and not connection.transport.get_write_buffer_size():
+                connection.transport.abort()  # idle; over TLS a mere close would wait for the other side
+        await self._let_connections_know()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answered(), GRACE_SECONDS)
         for connection in list(state.connections):
             connection.transport.abort()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._uvicorn.lifespan.shutdown(), GRACE_SECONDS)
-
-    async def _abandon(self, hanging: set[asyncio.Task[None]]) -> None:
-        for connection in list(self._uvicorn.server_state.connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)  # lets the connections learn that they are lost before their tasks end without an answer
-        await asyncio.sleep(0)
+        await self._let_connections_know()
+        hanging = list(state.tasks)
         for task in hanging:
             task.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._uvicorn.lifespan.shutdown(), GRACE_SECONDS)
+
+    async def _answered(self) -> None:
+        state = self._uvicorn.server_state
+        while state.tasks or state.connections:
+            await asyncio.sleep(0.002)
+
+    async def _let_connections_know(self) -> None:
+        """Let those that were aborted learn it, before their tasks end without an answer and complain in the log."""
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; a request abandoned by `stop` ends quietly instead of as an error in the log."""
@@ -292,8 +299,8 @@ def _listen(host: str, port: int) -> socket.socket:
                 f"{place} is in use by another program; stop that program, choose another port, or 0 for any free one"
             ) from None
         raise AddressNotUsable(f"cannot listen on {place}: {error}; {advice}") from None
-    # asyncio spares connections Nagle's delay only if their socket names TCP as its protocol, which `create_server` leaves
-    # out; without this every answer in two pieces costs 40 ms. Accepted connections inherit the option.
+    # asyncio spares connections Nagle's delay only if their socket names TCP as its protocol, which `create_server`
+    # leaves out; without this every answer in two pieces costs 40 ms. Accepted connections inherit the option.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setblocking(False)
     return listener
