@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import quote
 
 import jsonschema_rs
@@ -237,7 +237,7 @@ class Contract:
                     _reference(pointer), registry=self._registry, validate_formats=True, mask=_VALUE, offline=True
                 )
             except jsonschema_rs.ValidationError as error:
-                path = (*error.schema_path,) or tuple(JsonPointer(pointer).parts)
+                path = tuple(self._written(error.schema_path)) or tuple(JsonPointer(pointer).parts)
                 said = f"not a JSON Schema: {error.message.replace(_VALUE, 'this')}; mend it or take the packaged file"
                 raise yamlfile.InvalidContent([self._source.problem(path, said)]) from None
             self._validators[pointer] = validator
@@ -261,8 +261,8 @@ class Contract:
                 message = f"lacks an entry: {description}"
             case Kind.Constant():
                 message += f", got {given}"
-        pointer = "".join(f"/{escaped(str(part))}" for part in where)
-        return Violation(pointer, message, self._documented(error.schema_path), requirements=tuple(rows))
+        place = pointer_to(*self._written(error.schema_path))
+        return Violation(pointer_to(*where), message, place, requirements=tuple(rows))
 
     def _walked(self, evaluation_path: Iterable[str | int], start: str) -> tuple[Mapping[str, Any], Iterable[str], str]:
         """Follow a path of evaluation through the judged document; return the last schema, its rows, and its words."""
@@ -277,14 +277,25 @@ class Contract:
                 description = node.get("description", description)
         return schema, rows, description
 
-    def _documented(self, schema_path: Iterable[str | int]) -> str:
-        """Return a place in the judged document as a pointer into the one on file, as deep as that goes."""
-        pointer, node = "", cast("Any", self.document)
-        for part in schema_path:
-            if part not in node if isinstance(node, dict) else not isinstance(node, list):
-                break
-            pointer, node = f"{pointer}/{escaped(str(part))}", node[part]
-        return pointer
+    def _written(self, judged_path: Iterable[str | int]) -> list[str | int]:
+        """Return where a place of the judged document is in the one on file, as deep as that goes."""
+        path: list[str | int] = []
+        node: Any = self.document
+        inside = False
+        parts = iter(judged_path)
+        for part in parts:
+            step = part
+            if part == "anyOf" and not inside and "x-accepted" in node:
+                branch = next(parts, None)
+                if branch is None:
+                    break
+                inside = branch == 0
+                if inside:
+                    continue
+                step = "x-accepted"
+            path.append(step)
+            node, inside = node[step], False
+        return path
 
 
 @functools.cache

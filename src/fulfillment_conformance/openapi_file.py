@@ -45,9 +45,9 @@ def read(path: Path) -> yamlfile.Document:
     return source
 
 
-def pointer_to(*parts: str) -> str:
-    """Return the JSON pointer through these keys."""
-    return "".join(f"/{escaped(part)}" for part in parts)
+def pointer_to(*parts: str | int) -> str:
+    """Return the JSON pointer through these keys and indices."""
+    return "".join(f"/{escaped(str(part))}" for part in parts)
 
 
 def escaped(part: str) -> str:
