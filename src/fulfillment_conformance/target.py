@@ -267,7 +267,7 @@ _STEPS = {"submit": SubmitForm, "post": Post, "get": Get, "browser": Browser, "c
 
 
 def _kind_of_step(step: Any) -> str | None:
-    """Name the union member for a step: by its verb, or by the verb that an unknown key resembles."""
+    """Name the union member for a step by its verb."""
     keys = step if isinstance(step, Mapping) else ()
     verbs = [verb for verb in _STEPS if verb in keys]
     return f"step {verbs[0]}" if verbs else None
@@ -471,9 +471,8 @@ def load_target(
     if named not in get_args(Role):
         said = "missing; expected marketplace or publisher"
         if named is not None:
-            said = (
-                f"got {given(named)}{nearest(str(named), get_args(Role)) or ';'} allowed: {', '.join(get_args(Role))}"
-            )
+            hint = nearest(named, get_args(Role)) if isinstance(named, str) else ""
+            said = f"got {given(named)}{hint or ';'} allowed: {', '.join(get_args(Role))}"
         raise InvalidContent([*(problem for _, problem in document.problems), document.problem(("role",), said)])
     if role is not None and named != role:
         said = f"this needs a target of role {role}, and the file has one of role {named}; name another file"
