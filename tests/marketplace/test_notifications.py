@@ -31,7 +31,7 @@ def test_a_change_nests_the_state_before_it_and_carries_the_requested_value(worl
     assert delivery.operation.status is OperationStatus.IN_PROGRESS
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("status", [200, 202, 204, 299])
 def test_silence_after_a_2xx_accepts_a_change_ten_seconds_after_the_answer(world: World, status: int) -> None:
     subscription_id = world.active()
     operation = world.market.customer_changes_plan(subscription_id, "gold")
@@ -77,7 +77,7 @@ def test_a_4xx_at_the_end_of_the_window_is_a_rejection(world: World) -> None:
     assert world.outcome(operation).status is OperationStatus.FAILED
 
 
-@pytest.mark.parametrize("status", [None, 100, 301, 302, 500, 502, 503])
+@pytest.mark.parametrize("status", [None, 199, 300, 302, 500, 503])
 def test_a_change_that_is_never_taken_in_fails_after_500_attempts_within_eight_hours(
     world: World, status: int | None
 ) -> None:

@@ -252,6 +252,19 @@ def test_activation_with_other_values_is_refused_where_they_are_checked(world: W
     assert (activated.status, activated.plan_id, activated.quantity) == (SubscriptionStatus.SUBSCRIBED, "team", 5)
 
 
+def test_a_refused_activation_tells_what_was_named_and_what_was_bought(world: World) -> None:
+    subscription_id = world.buy("team", quantity=5)
+
+    named: list[tuple[dict[str, Any], str]] = [
+        ({"plan_id": "gold"}, f"The body names plan 'gold'; subscription '{subscription_id}' has 'team'"),
+        ({"quantity": 5}, f"The body names no plan; subscription '{subscription_id}' has 'team'"),
+        ({"plan_id": "team", "quantity": 6}, f"The body names 6 seats; subscription '{subscription_id}' has 5"),
+    ]
+    for values, complaint in named:
+        with pytest.raises(Refused, match=complaint):
+            world.market.activate(PUBLISHER, subscription_id, **values)
+
+
 def test_a_flat_plan_is_activated_with_null_seats_but_not_with_one(world: World) -> None:
     subscription_id = world.buy()
 

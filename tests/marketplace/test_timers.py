@@ -86,6 +86,18 @@ def test_dead_timers_do_not_pile_up() -> None:
     assert rung(timers) == ["kept"]
 
 
+def test_sweeping_keeps_the_order() -> None:
+    timers = EagerTimers()
+    made = [
+        timers.set(seconds(number * 7919 % 1000), TimerKind.RETRY, f"{number * 7919 % 1000:03}")
+        for number in range(1000)
+    ]
+    for timer in made[::3] + made[1::3]:
+        timers.cancel(timer)
+
+    assert rung(timers) == sorted(timer.subject for timer in made[2::3])
+
+
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=50))
 def test_whatever_is_cancelled_the_rest_rings_in_order(wanted: list[tuple[int, bool]]) -> None:
     timers = EagerTimers()
