@@ -251,9 +251,9 @@ def test_a_full_publisher_target(write: Write) -> None:
         ("marketplace: {}\n", "target.yaml:1: role: missing; expected marketplace or publisher"),
         (
             "role: publishr\n",
-            "target.yaml:1: role: got 'publishr'; did you mean 'publisher'? allowed: marketplace,",
+            "target.yaml:1: role: got 'publishr'; did you mean 'publisher'? allowed: marketplace, publisher",
         ),
-        ("role: [publisher]\n", "target.yaml:1: role: got a list; allowed: marketplace,lisher"),
+        ("role: [publisher]\n", "target.yaml:1: role: got a list; allowed: marketplace, publisher"),
         (
             "role: marketplace\n",
             "target.yaml:1: marketplace: missing; expected a mapping that says where the marketplace",
@@ -284,12 +284,12 @@ def test_a_full_publisher_target(write: Write) -> None:
         ),
         (
             MARKETPLACE + "  webhook_listen: here\n",
-            "target.yaml:5: marketplace.webhook_listen: got 'here'; expected a",
+            "target.yaml:5: marketplace.webhook_listen: got 'here'; expected a host and a port",
         ),
         (MARKETPLACE + "  profile: observed\n", "target.yaml:5: marketplace.profile: only the driver embedded has it"),
         (
             MARKETPLACE + "  deviations: [a]\n",
-            "target.yaml:5: marketplace.deviations: only the driver embedded has",
+            "target.yaml:5: marketplace.deviations: only the driver embedded has deviations",
         ),
         (
             MARKETPLACE + "  control_key: canary\n",
@@ -318,7 +318,7 @@ def test_a_full_publisher_target(write: Write) -> None:
         ),
         (
             MARKETPLACE + "  offers: [{offerId: a, plans: []}]\n",
-            "target.yaml:5: marketplace.offers[0].plans: needs at",
+            "target.yaml:5: marketplace.offers[0].plans: needs at least 1 entry",
         ),
         (
             MARKETPLACE + "  offers: [{offerId: a, plans: [{planId: b, termUnits: [P1W]}]}]\n",
@@ -369,7 +369,7 @@ def with_step(step: str) -> str:
         (PUBLISHER.replace("/webhook", "/we bhook"), "target.yaml:4: publisher.webhook: got 'http://127.0.0.1:5000/we"),
         (
             PUBLISHER + "claims: {per_seats: true}\n",
-            "target.yaml:11: claims.per_seats: unknown key; did you mean",
+            "target.yaml:11: claims.per_seats: unknown key; did you mean 'per_seat'?",
         ),
         (PUBLISHER + "claims: {per_seat: yes}\n", "target.yaml:11: claims.per_seat: expected true or false, got 'yes'"),
         (
@@ -395,11 +395,11 @@ def with_step(step: str) -> str:
         (with_step("{get: a}"), "target.yaml:6: publisher.onboarding[0].get: got 'a'; expected an address that begins"),
         (
             with_step("{post: /a, json: {}, form: {}}"),
-            "target.yaml:6: publisher.onboarding[0].form: give json or form,",
+            "target.yaml:6: publisher.onboarding[0].form: give json or form, not both",
         ),
         (
             with_step('{post: /a, json: {t: "{tokn}"}}'),
-            "target.yaml:6: publisher.onboarding[0].json: {tokn} is no",
+            "target.yaml:6: publisher.onboarding[0].json: {tokn} is no placeholder",
         ),
         (with_step("{submit: ''}"), "target.yaml:6: publisher.onboarding[0].submit: must not be empty"),
         (
@@ -441,11 +441,11 @@ def with_step(step: str) -> str:
         ),
         (
             PUBLISHER.replace("  listen: 127.0.0.1:8080\n", ""),
-            "target.yaml:5: marketplace.listen: missing; expected the",
+            "target.yaml:5: marketplace.listen: missing; expected the host and port",
         ),
         (
             PUBLISHER.replace("127.0.0.1:8080", "0.0.0.0:8080"),
-            "target.yaml:5: marketplace.control_key: missing; an",
+            "target.yaml:5: marketplace.control_key: missing; an emulator that others can reach",
         ),
         (PUBLISHER + "  tls: both\n", "target.yaml:5: marketplace.listen_tls: missing; tls: both needs a second host"),
         (
@@ -463,7 +463,7 @@ def with_step(step: str) -> str:
         ),
         (
             PUBLISHER.replace("8d1f3a52-", ""),
-            "target.yaml:8: marketplace.identity.tenant_id: got '64b0-4c4e-9b4e-0a5f7e2c",
+            "target.yaml:8: marketplace.identity.tenant_id: got '64b0-4c4e-9b4e-0a5f7e2c1d10'; expected a GUID",
         ),
         (
             PUBLISHER.replace("    client_secret: ${CLIENT_SECRET}\n", ""),
