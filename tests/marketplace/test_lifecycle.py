@@ -216,6 +216,16 @@ def test_reinstating_makes_up_for_the_terms_that_passed_and_payment_works_again(
     assert actions(world.wait(timedelta(days=3))) == [Action.RENEW]
 
 
+def test_reinstating_on_the_day_of_the_renewal_that_failed_begins_the_new_term(world: World) -> None:
+    subscription_id = world.active()
+    world.market.set_payment(subscription_id, works=False)
+    world.wait(midnight(date(2026, 2, 28)) - START)
+    world.market.reinstate(subscription_id)
+    world.wait(MINUTE)
+
+    assert world.show(subscription_id).term.start == date(2026, 2, 28)
+
+
 def test_a_suspended_subscription_does_not_renew(world: World) -> None:
     subscription_id = world.active()
     world.wait(timedelta(days=20))

@@ -176,7 +176,7 @@ class Changes(Lifecycle):
         operation = self._open_operation(
             record, action, source=source, status=OperationStatus.IN_PROGRESS, plan_id=plan_id, quantity=quantity
         )
-        self._announce(operation, record.subscription)
+        self.announce(operation, record.subscription)
         return operation
 
     def _conflict(self, record: Record, action: Action) -> Operation:

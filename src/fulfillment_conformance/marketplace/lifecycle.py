@@ -52,7 +52,7 @@ class Lifecycle(Notifications):
             operation = self._open_operation(record, Action.REINSTATE)
         else:
             operation = self._open_operation(record, Action.REINSTATE, status=OperationStatus.IN_PROGRESS)
-        self._announce(operation, suspended)
+        self.announce(operation, suspended)
         return operation
 
     def renew(self, subscription_id: str) -> Operation:
@@ -133,7 +133,7 @@ class Lifecycle(Notifications):
         self._begin_following_term(record)
         operation = self._notify(record, Action.RENEW)
         if self.rules.renewal_sends_subscribe:
-            self._announce(self._open_operation(record, Action.SUBSCRIBE), None)
+            self.announce(self._open_operation(record, Action.SUBSCRIBE), None)
         return operation
 
     def _unsubscribe(self, record: Record, source: Source = Source.AZURE) -> Operation:
@@ -146,7 +146,7 @@ class Lifecycle(Notifications):
 
     def _notify(self, record: Record, action: Action, source: Source = Source.AZURE) -> Operation:
         operation = self._open_operation(record, action, source=source)
-        self._announce(operation, record.subscription)
+        self.announce(operation, record.subscription)
         return operation
 
     def _abandon_pending(self, record: Record, reason: str) -> None:

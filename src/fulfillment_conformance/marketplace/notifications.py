@@ -97,9 +97,10 @@ class Notifications(Foundation, ABC):
     def fail(self, operation: Operation, reason: str) -> None:
         """End a pending operation without carrying it out."""
 
-    # --- inside ---
+    # --- what happens by and by ---
 
-    def _announce(self, operation: Operation, subscription: Subscription | None) -> None:
+    def announce(self, operation: Operation, subscription: Subscription | None) -> None:
+        """Begin to tell the publisher of an operation; `subscription` is the state to nest, if any."""
         self._notifications[operation.id] = Notification(subscription)
         self.attempt(operation.id)
 
@@ -109,6 +110,21 @@ class Notifications(Foundation, ABC):
         notification.attempts += 1
         delivery = self._post(self._operations[operation_id], notification.subscription, notification.attempts)
         notification.unanswered = delivery.id
+
+    def end_silence(self, operation_id: str) -> None:
+        """Take silence after a 2xx for consent or, under some rules, for failure."""
+        operation = self._operations[operation_id]
+        if operation.action.is_change and not self.rules.silence_accepts:
+            self.fail(operation, "The publisher did not acknowledge the change.")
+        else:
+            self.accept(operation)
+
+    def repeat(self, operation_id: str) -> None:
+        """Deliver once more what was taken in already; nobody waits for the answer."""
+        notification = self._notifications.pop(operation_id)
+        self._post(self._operations[operation_id], notification.subscription, notification.attempts + 1)
+
+    # --- inside ---
 
     def _post(self, operation: Operation, subscription: Subscription | None, attempt: int) -> Delivery:
         delivery = Delivery(
@@ -135,19 +151,6 @@ class Notifications(Foundation, ABC):
         self._withdraw(operation)
         if operation.is_pending:
             self.fail(operation, f"The webhook did not accept the call in {self.rules.delivery_attempts} attempts.")
-
-    def end_silence(self, operation_id: str) -> None:
-        """Take silence after a 2xx for consent or, under some rules, for failure."""
-        operation = self._operations[operation_id]
-        if operation.action.is_change and not self.rules.silence_accepts:
-            self.fail(operation, "The publisher did not acknowledge the change.")
-        else:
-            self.accept(operation)
-
-    def repeat(self, operation_id: str) -> None:
-        """Deliver once more what was taken in already; nobody waits for the answer."""
-        notification = self._notifications.pop(operation_id)
-        self._post(self._operations[operation_id], notification.subscription, notification.attempts + 1)
 
     def _withdraw(self, operation: Operation) -> None:
         """Stop announcing: what was posted goes out, nothing more is sent, no answer is waited for."""
