@@ -191,9 +191,7 @@ class FakeMarketplace:
         entry = RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         return httpx2.Response(200, json={"keys": [{**entry, "kid": kid, "use": "sig"} for kid in self.key_ids]})
 
-    def webhook_token(
-        self, *, kid: str | None = KEY_ID, key: rsa.RSAPrivateKey | None = None, **claims: Any
-    ) -> str:
+    def webhook_token(self, *, kid: str | None = KEY_ID, key: rsa.RSAPrivateKey | None = None, **claims: Any) -> str:
         """Return a genuine version 2 token with claims replaced, or left out where they are None."""
         now = time.time()
         genuine = {

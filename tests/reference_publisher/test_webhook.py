@@ -283,7 +283,9 @@ async def test_a_late_suspension_does_not_undo_a_cancellation(world: "World") ->
     assert (await world.state())["status"] == "Unsubscribed"
 
 
-async def test_a_notice_that_is_ahead_of_the_marketplace_is_looked_after(world: "World", subscription: Document) -> None:
+async def test_a_notice_that_is_ahead_of_the_marketplace_is_looked_after(
+    world: "World", subscription: Document
+) -> None:
     await world.subscribe()
 
     assert (await world.deliver("Suspend")).status_code == 200
@@ -361,9 +363,7 @@ async def test_reinstatement_without_any_proof_opens_nothing(world: "World") -> 
     assert not (await world.state())["access"]
 
 
-async def test_reinstatement_that_cannot_be_honoured_is_cancelled(
-    make_world: "MakeWorld", operation: Document
-) -> None:
+async def test_reinstatement_that_cannot_be_honoured_is_cancelled(make_world: "MakeWorld", operation: Document) -> None:
     world = make_world(reinstates=False)
     await world.subscribe(saasSubscriptionStatus="Suspended")
     world.market.operations[OPERATION] = operation(action="Reinstate")

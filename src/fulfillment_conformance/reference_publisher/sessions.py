@@ -64,7 +64,6 @@ class Session:
         purchase_token: the decoded purchase token of the last visit to the landing page; empty: none.
         user: who has signed in.
         sign_in: the sign-in under way, as msal wants it back.
-        sign_in_answer: what Entra has sent back for it.
         after_sign_in: where the buyer goes then.
         purchases: what this visitor has shown a purchase token for, as resolved, by subscription id.
     """
@@ -75,7 +74,6 @@ class Session:
     purchase_token: str = field(default="", repr=False)
     user: User | None = None
     sign_in: dict[str, Any] = field(default_factory=dict, repr=False)
-    sign_in_answer: dict[str, str] = field(default_factory=dict, repr=False)
     after_sign_in: str = "/signup"
     purchases: dict[str, Subscription] = field(default_factory=dict)
 

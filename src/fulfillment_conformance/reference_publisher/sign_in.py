@@ -6,6 +6,7 @@ Source page: azure-ad-transactable-saas-landing-page.
 
 import asyncio
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -45,34 +46,34 @@ class EntraSignIn:
     async def begin(self, session: Session, *, choose_account: bool = False) -> str:
         """Start a sign-in, remember it in the session, and return the address to send the browser to.
 
-        Entra will answer by a form (`form_post`), so that the code appears in no address.
-
         Raises:
             SignInFailed: Entra is out of reach.
         """
         prompt = {"prompt": "select_account"} if choose_account else {}
         try:
-            flow: dict[str, Any] = await asyncio.to_thread(
-                lambda: self._application().initiate_auth_code_flow(
-                    list(SCOPES), redirect_uri=self.redirect_uri, response_mode="form_post", **prompt
+            application = await asyncio.to_thread(self._application)
+            with warnings.catch_warnings():
+                # msal recommends that Entra's page sends the answer as a form. It would come without our cookie, which
+                # is SameSite; and a code that shows in an address is worth nothing without secret and PKCE verifier.
+                warnings.simplefilter("ignore", UserWarning)
+                flow: dict[str, Any] = application.initiate_auth_code_flow(
+                    list(SCOPES), redirect_uri=self.redirect_uri, **prompt
                 )
-            )
         except (requests.RequestException, MsalError, ValueError, KeyError) as error:
             raise SignInFailed("Microsoft's sign-in cannot be reached at present.") from error
         session.sign_in = flow
         return str(flow["auth_uri"])
 
-    async def finish(self, session: Session) -> User:
+    async def finish(self, session: Session, answer: Mapping[str, str]) -> User:
         """Exchange the code in Entra's answer for the buyer's identity. A sign-in can be finished once.
 
         Raises:
             SignInFailed: the answer belongs to no sign-in of this session, or names nobody.
         """
-        flow, answer = session.sign_in, session.sign_in_answer
-        session.sign_in, session.sign_in_answer = {}, {}
+        flow, session.sign_in = session.sign_in, {}
         try:
             result: dict[str, Any] = await asyncio.to_thread(
-                lambda: self._application().acquire_token_by_auth_code_flow(flow, answer)
+                lambda: self._application().acquire_token_by_auth_code_flow(flow, dict(answer))
             )
         except (requests.RequestException, MsalError, ValueError, KeyError, RuntimeError) as error:
             raise SignInFailed("The sign-in could not be completed.") from error
