@@ -1,12 +1,16 @@
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from fulfillment_conformance.emulator import Emulator, Settings
 from fulfillment_conformance.exchange import Observer, ignore
+from fulfillment_conformance.serving import serve
 
 VERSION = {"api-version": "2018-08-31"}
 NOBODY = "00000000-1111-4222-8333-444444444444"
@@ -125,3 +129,69 @@ async def open_sandbox(anyio_backend: str) -> AsyncIterator[OpenSandbox]:
 async def sandbox(open_sandbox: OpenSandbox) -> Sandbox:
     """A sandbox with default settings, whose wall clock stands still."""
     return await open_sandbox(wall=Wall())
+
+
+class Receiver:
+    """A webhook on a real socket: keeps what it is sent, and answers as it is told.
+
+    `answer` is a status, or a coroutine function that gets the payload and returns one.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.answer: int | Callable[[dict[str, Any]], Awaitable[int]] = 200
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.says = b""
+        self.payloads: list[dict[str, Any]] = []
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message.get("more_body", False)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self.requests.append((scope["method"], scope["path"], headers, body))
+        payload = json.loads(body) if body[:1] == b"{" else {}
+        self.payloads.append(payload)
+        status = self.answer if isinstance(self.answer, int) else await _unless_gone(self.answer(payload), receive)
+        await send({"type": "http.response.start", "status": status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.says})
+
+
+async def _unless_gone(answer: Awaitable[int], receive: Receive) -> int:
+    """Return the answer; give up when the sender has."""
+    thinking, leaving = asyncio.ensure_future(answer), asyncio.ensure_future(receive())
+    await asyncio.wait([thinking, leaving], return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
+    if not thinking.done():
+        thinking.cancel()
+        return 499
+    return thinking.result()
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A webhook on loopback."""
+    receiver = Receiver()
+    with serve(receiver) as serving:
+        receiver.url = f"{serving.url}/webhook"
+        yield receiver
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait, for two seconds at most, until a condition holds."""
+    async with asyncio.timeout(2):
+        while not condition():
+            await asyncio.sleep(0.002)

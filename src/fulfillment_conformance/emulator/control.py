@@ -259,7 +259,7 @@ class Control:
 
     def _admit(self, request: Request) -> None:
         if self._key is not None and not hmac.compare_digest(
-            request.headers.get("x-control-key", "").encode(), self._key.encode()
+            request.headers.get("x-control-key", "").encode("latin-1"), self._key.encode()
         ):
             raise Refused(401, "ControlKeyNeeded", "Send the sandbox's control key in the header x-control-key.")
         site = request.headers.get("origin")
@@ -337,10 +337,13 @@ def _limit(name: str, text: str | None, limit: int, *, least: int = 0) -> None:
 
 
 def _span(text: str, start: datetime) -> timedelta:
+    problem = "that is no ISO 8601 duration; write it like PT10S or P30D"
     try:
         duration = isodate.parse_duration(text)
     except ValueError:
-        raise ValueError("that is no ISO 8601 duration; write it like PT10S or P30D") from None
+        raise ValueError(problem) from None
+    if not any(character.isdecimal() for character in text):  # P and PT say how long without saying it
+        raise ValueError(problem)
     # Months and years have a length only from some day on.
     return duration if isinstance(duration, timedelta) else duration.totimedelta(start=start)
 
