@@ -179,6 +179,9 @@ def test_a_small_publisher_target(write: Write) -> None:
     assert target.marketplace.webhook_token_version == 2
     assert target.marketplace.identity.client_secret is not None
     assert target.marketplace.identity.client_secret.get_secret_value() == "canary-secret"
+    known = target.marketplace.identity_settings()
+    assert (known.client_secret, known.certificate_pem) == ("canary-secret", None)
+    assert known.landing_client_id == known.client_id == "5f0c2a9e-3b7d-4f61-8a2c-6d9e1b4f7a20"
     assert target.claims.per_seat
     assert not target.claims.sign_in
     assert not target.isolated
@@ -187,7 +190,7 @@ def test_a_small_publisher_target(write: Write) -> None:
 
 def test_a_full_publisher_target(write: Write) -> None:
     for name in ("ca.pem", "app.pem", "onboard.py"):
-        Path(name).write_text("")
+        Path(name).write_text("PEM")
     text = """\
         role: publisher
         publisher:
@@ -222,6 +225,7 @@ def test_a_full_publisher_target(write: Write) -> None:
             client_certificate: app.pem
             landing_page_client_id: 11111111-2222-3333-4444-555555555555
             landing_page_client_secret: ${CLIENT_SECRET}
+            landing_page_redirect_uris: [https://app.example/signed-in]
           offers: [{offerId: a, plans: [{planId: b, isPrivate: true, audience: [x]}]}]
           webhook_token_version: 1
           control_key: ${CONTROL_KEY}
@@ -243,6 +247,13 @@ def test_a_full_publisher_target(write: Write) -> None:
     assert target.marketplace.tls == "both"
     assert target.marketplace.listen_tls == HostAndPort("0.0.0.0", 8443)
     assert target.secrets == {"canary-secret", "canary-key", "canary-code"}
+    known = target.marketplace.identity_settings()
+    assert (known.client_secret, known.certificate_pem) == ("", b"PEM")
+    assert (known.landing_client_id, known.landing_client_secret) == (
+        "11111111-2222-3333-4444-555555555555",
+        "canary-secret",
+    )
+    assert known.landing_redirect_uris == ("https://app.example/signed-in",)
 
 
 @pytest.mark.parametrize(

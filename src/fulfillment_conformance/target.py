@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from fulfillment_conformance.drivers.loading import DriverSettings
+from fulfillment_conformance.emulator.identity.settings import IdentitySettings
 from fulfillment_conformance.exchange import Observer, ignore
 from fulfillment_conformance.fieldtypes import (
     Address,
@@ -359,6 +360,7 @@ class PlayedIdentity(FileModel):
     client_certificate: ExistingFile | None = None
     landing_page_client_id: Guid | None = None
     landing_page_client_secret: Secret | None = None
+    landing_page_redirect_uris: tuple[Address, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -397,6 +399,20 @@ class PlayedMarketplace(FileModel):
         _refuse(found)
         return self
 
+    def identity_settings(self) -> IdentitySettings:
+        """Return the publisher's applications as the emulator wants them; no landing-page id means one for both."""
+        known = self.identity
+        landing_secret = known.landing_page_client_secret
+        return IdentitySettings(
+            tenant_id=known.tenant_id,
+            client_id=known.client_id,
+            client_secret=known.client_secret.get_secret_value() if known.client_secret else "",
+            certificate_pem=known.client_certificate.read_bytes() if known.client_certificate else None,
+            landing_client_id=known.landing_page_client_id or known.client_id,
+            landing_client_secret=landing_secret.get_secret_value() if landing_secret else "",
+            landing_redirect_uris=known.landing_page_redirect_uris,
+        )
+
 
 class Claims(FileModel):
     """What the publisher says about itself; what it does not claim is not asked of it."""
@@ -425,7 +441,9 @@ class PublisherTarget(_Target):
         if self.publisher.embedded and self.marketplace is not None:
             found.append(("marketplace", "publisher.embedded brings its own; remove this key"))
         if not self.publisher.embedded and self.marketplace is None:
-            found.append(("marketplace", "missing; expected a mapping that says where the publisher looks for Microsoft"))
+            found.append(
+                ("marketplace", "missing; expected a mapping that says where the publisher looks for Microsoft")
+            )
         _refuse(found)
         return self
 
