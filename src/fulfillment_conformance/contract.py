@@ -1,8 +1,9 @@
 """The OpenAPI description as the suite uses it: what an answer or a notification may look like, and which rows say so.
 
-`openapi/fulfillment-v2.yaml` explains its own extensions. Two of them make the schemas that answers are judged by: what
-`x-undocumented` names is left out, since only generators keep to it, and what `x-accepted` describes is allowed. So a
-violation is always a breach of something that a page says, and `Violation.requirements` has the rows that say it.
+`openapi/fulfillment-v2.yaml` explains its own extensions. Some of them make the schemas that answers are judged by:
+what `x-undocumented` names is left out, since only generators keep to it, and what `x-accepted` describes is allowed;
+under the profile `observed`, `x-observed` and `x-observed-absent` allow more. So a violation is always a breach of
+something that a page says, and `Violation.requirements` has the rows that say it.
 
     >>> for violation in Contract.load().validate_response("getSubscription", 200, headers, body):
     ...     print(violation)
@@ -27,6 +28,13 @@ from fulfillment_conformance.exchange import header
 from fulfillment_conformance.openapi_file import METHODS, at, escaped, pointer_to, target
 from fulfillment_conformance.resources import folder
 
+Profile = Literal["documented", "observed"]
+"""`documented`: what the pages say. `observed`: what the live service is known to do instead as well."""
+
+_ALLOWING = ("x-accepted", "x-observed")
+_EXTENSIONS: Mapping[Profile, tuple[str, ...]] = {"documented": _ALLOWING[:1], "observed": _ALLOWING}
+_WRITTEN = "x-written"  # marks a schema whose first alternative is the one on file, the others what is allowed besides
+_OBSERVED_EVENTS = ("Transfer",)
 _REGISTERED = "urn:fulfillment-conformance:contract"
 _MAPS_OF_SCHEMAS = ("properties", "patternProperties", "dependentSchemas", "$defs", "schemas")
 _BODIES_ARE_JSON = ("HDR-016",)
@@ -78,11 +86,12 @@ class ApiOperation:
 class Contract:
     """A loaded description. Documents returned are shared; `webhooks_as_paths` alone gives a copy to change."""
 
-    def __init__(self, source: yamlfile.Document) -> None:
+    def __init__(self, source: yamlfile.Document, profile: Profile = "documented") -> None:
         """Take what `openapi_file.read` has checked; `load` is the usual way."""
+        self.profile = profile
         self.document: Mapping[str, Any] = source.data
         self._source = source
-        self._judged = _judged(source.data)
+        self._judged = _judged(source.data, _EXTENSIONS[profile])
         self._registry = jsonschema_rs.Registry([(_REGISTERED, self._judged)])
         self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
         self.operations: tuple[ApiOperation, ...] = tuple(_operations(source.data))
@@ -91,16 +100,20 @@ class Contract:
         self._by_name |= {one.id: one for one in self.operations}
 
     @classmethod
-    def load(cls, path: Path | None = None) -> "Contract":
+    def load(cls, path: Path | None = None, *, profile: Profile = "documented") -> "Contract":
         """Read the description that comes with the package, once per process, or another one, all schemas compiled.
+
+        Args:
+            path: the other one.
+            profile: `observed` also allows what the live service is known to send instead.
 
         Raises:
             yamlfile.YamlProblem: the file cannot be read, is not a description of this API, or is broken; the message
                 names file, line, place, and what to do about it.
         """
         if path is None:
-            return _bundled()
-        contract = cls(openapi_file.read(path))
+            return _bundled(profile)
+        contract = cls(openapi_file.read(path), profile)
         for name in contract.document["components"].get("schemas", {}):
             contract._validator(pointer_to("components", "schemas", name))
         return contract
@@ -150,6 +163,8 @@ class Contract:
     def webhook_violations(self, action: object, payload: Any) -> list[Violation]:
         """Compare the payload of a notification with the schema of its event; an unknown `action` is a violation."""
         webhooks = self.document["webhooks"]
+        if self.profile == "observed" and action in _OBSERVED_EVENTS:
+            return []
         if not isinstance(action, str) or action not in webhooks:
             message = f"{yamlfile.given(action)} is no event; the events are {', '.join(webhooks)}"
             return [Violation("/action", message, "/webhooks", requirements=("EVT-009",))]
@@ -225,9 +240,10 @@ class Contract:
 
     def _violations(self, pointer: str, instance: Any) -> list[Violation]:
         try:
-            return [self._violation(error, pointer) for error in self._validator(pointer).iter_errors(instance)]
+            errors = list(self._validator(pointer).iter_errors(instance))
         except ValueError as error:  # lone surrogates, or nesting that no validator follows
             return [Violation("", f"cannot be read: {error}", pointer)]
+        return [violation for error in errors for violation in self._named(error, pointer)]
 
     def _validator(self, pointer: str) -> jsonschema_rs.Draft202012Validator:
         validator = self._validators.get(pointer)
@@ -243,8 +259,12 @@ class Contract:
             self._validators[pointer] = validator
         return validator
 
-    def _violation(self, error: jsonschema_rs.ValidationError, start: str) -> Violation:
+    def _named(self, error: jsonschema_rs.ValidationError, start: str) -> Iterator[Violation]:
         schema, rows, description = self._walked(error.evaluation_path, start)
+        if _WRITTEN in schema and isinstance(error.kind, Kind.AnyOf):
+            for written in error.kind.context[0]:
+                yield from self._named(written, start)
+            return
         where = [*error.instance_path]
         given = "null" if error.instance is None else yamlfile.given(error.instance)
         message = error.message.replace(_VALUE, given)
@@ -252,7 +272,7 @@ class Contract:
             case Kind.Required(property=name):
                 where.append(name)
                 message = "is missing"
-                rows = schema.get("properties", {}).get(name, {}).get("x-requirements") or rows
+                rows = self._rows_of_member(schema, name) or rows
             case Kind.AnyOf() | Kind.OneOfNotValid() | Kind.OneOfMultipleValid():
                 message = f"{given} does not fit: {description}"
             case Kind.Pattern() if "description" in schema:
@@ -262,7 +282,14 @@ class Contract:
             case Kind.Constant():
                 message += f", got {given}"
         place = pointer_to(*self._written(error.schema_path))
-        return Violation(pointer_to(*where), message, place, requirements=tuple(rows))
+        yield Violation(pointer_to(*where), message, place, requirements=tuple(rows))
+
+    def _rows_of_member(self, schema: Mapping[str, Any], name: str) -> Iterable[str]:
+        """Return the rows of a member, described in the schema itself or in the one that it refers to."""
+        rows: Iterable[str] = schema.get("properties", {}).get(name, {}).get("x-requirements", ())
+        if not rows and "$ref" in schema:
+            return self._rows_of_member(at(self._judged, target(schema["$ref"])), name)
+        return rows
 
     def _walked(self, evaluation_path: Iterable[str | int], start: str) -> tuple[Mapping[str, Any], Iterable[str], str]:
         """Follow a path of evaluation through the judged document; return the last schema, its rows, and its words."""
@@ -285,22 +312,21 @@ class Contract:
         parts = iter(judged_path)
         for part in parts:
             step = part
-            if part == "anyOf" and not inside and "x-accepted" in node:
-                branch = next(parts, None)
-                if branch is None:
-                    break
+            allowing = [extension for extension in _EXTENSIONS[self.profile] if extension in node]
+            if part == "anyOf" and not inside and allowing:
+                branch = next(parts)
                 inside = branch == 0
                 if inside:
                     continue
-                step = "x-accepted"
+                step = allowing[int(branch) - 1]
             path.append(step)
             node, inside = node[step], False
         return path
 
 
 @functools.cache
-def _bundled() -> Contract:
-    return Contract(openapi_file.read(folder("openapi") / "fulfillment-v2.yaml"))
+def _bundled(profile: Profile) -> Contract:
+    return Contract(openapi_file.read(folder("openapi") / "fulfillment-v2.yaml"), profile)
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[ApiOperation]:
@@ -314,18 +340,22 @@ def _operations(document: Mapping[str, Any]) -> Iterator[ApiOperation]:
                     yield ApiOperation(name, operation_id, method.upper(), path, place, definition)
 
 
-def _judged(node: Any) -> Any:
-    """Copy a document without its undocumented keywords and with its accepted values."""
+def _judged(node: Any, extensions: tuple[str, ...]) -> Any:
+    """Copy a document without its undocumented keywords and with its allowed values."""
     if isinstance(node, list):
-        return [_judged(item) for item in node]
+        return [_judged(item, extensions) for item in node]
     if not isinstance(node, dict):
         return node
-    left_out = {*node.get("x-undocumented", ()), "x-undocumented", "x-accepted"}
-    kept = {key: _judged(value) for key, value in node.items() if key not in left_out}
-    if "x-accepted" not in node:
+    left_out = {*node.get("x-undocumented", ()), *_ALLOWING, "x-undocumented"}
+    kept = {key: _judged(value, extensions) for key, value in node.items() if key not in left_out}
+    if "x-observed" in extensions and "x-observed-absent" in node:
+        kept["required"] = [name for name in kept["required"] if name not in kept["x-observed-absent"]]
+    allowed = [node[extension] for extension in extensions if extension in node]
+    if not allowed:
         return kept
+    # What the schema says about itself stays outside, so that it is found from everywhere inside.
     outside = {key: kept.pop(key) for key in ("description", "x-requirements") if key in kept}
-    return {**outside, "anyOf": [kept, node["x-accepted"]]}
+    return {**outside, _WRITTEN: True, "anyOf": [kept, *allowed]}
 
 
 def _reference(pointer: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fulfillment_conformance.catalogue import Catalogue
 from fulfillment_conformance.resources import folder
 
 FILES = ("fulfillment-v2.yaml", "sandbox-control.yaml")
@@ -53,6 +54,6 @@ def responses(document: dict[str, Any], group: str) -> Iterator[tuple[str, dict[
 
 
 @pytest.fixture(scope="session")
-def requirement_ids() -> "set[str] | None":
-    """The ids of the catalogue, replaced ones excluded; None while there is no catalogue to ask."""
-    return None
+def requirement_ids() -> frozenset[str]:
+    """The ids of the catalogue, without those that were merged into others."""
+    return frozenset(Catalogue.load())
