@@ -1,12 +1,14 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from fulfillment_conformance.exchange import ignore
 from fulfillment_conformance.fieldtypes import HostAndPort
+from fulfillment_conformance.filemodel import FileModel, keys_of
 from fulfillment_conformance.target import (
     Browser,
     Command,
@@ -495,6 +497,34 @@ def with_step(step: str) -> str:
 )
 def test_what_is_wrong_with_a_publisher_target(write: Write, text: str, message: str) -> None:
     assert complaint(write(text)).splitlines()[0].startswith(message)
+
+
+DOCS = Path(__file__).parents[1] / "docs" / "target-file.md"
+
+
+def examples() -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("text", examples())
+def test_the_examples_of_the_documentation_are_right(write: Write, text: str) -> None:
+    load_target(write(text), ENVIRON | {"LANDING_PAGE_SECRET": "canary-landing"})
+
+
+def test_every_key_is_documented() -> None:
+    explained = DOCS.read_text(encoding="utf-8")
+    models: list[type[FileModel]] = [MarketplaceTarget, PublisherTarget]
+    for model in models:
+        for key, info in keys_of(model).items():
+            assert re.search(rf"[`.]{key}`|^{key}:", explained, re.MULTILINE), key
+            models += [found for found in models_in(info.annotation) if found not in models]
+    assert len(models) > 12
+
+
+def models_in(annotation: Any) -> list[type[FileModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, FileModel):
+        return [annotation]
+    return [found for inner in get_args(annotation) for found in models_in(inner)]
 
 
 def test_a_command_can_ask_for_one_role(write: Write) -> None:

@@ -336,11 +336,11 @@ class PublisherUnderTest(FileModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        found = []
+        found: list[tuple[str, str]] = []
         if self.embedded:
-            for key in ("landing_page", "webhook", "onboarding", "state", "reconcile", "tls_ca"):
-                if getattr(self, key):
-                    found.append((key, "embedded: true starts the reference publisher, which has its own; remove it"))
+            said = "embedded: true starts the reference publisher, which has its own; remove it"
+            own = ("landing_page", "webhook", "onboarding", "state", "reconcile", "tls_ca")
+            found += [(key, said) for key in own if getattr(self, key)]
         else:
             for key, what in (("landing_page", "the landing page"), ("webhook", "the connection webhook")):
                 if getattr(self, key) is None:
