@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from tests.marketplace.conftest import START, World, actions, refusal
 
-from fulfillment_conformance.marketplace import DOCUMENTED, OBSERVED, Action, OperationStatus, SubscriptionStatus
+from fulfillment_conformance.marketplace import DOCUMENTED, OBSERVED, Action, OperationStatus, Rules, SubscriptionStatus
 
 WINDOW = timedelta(seconds=10)
 EIGHT_HOURS = timedelta(hours=8)
@@ -237,3 +237,15 @@ def test_where_unsubscribe_is_repeated_other_events_are_not() -> None:
     world.market.suspend(world.active())
 
     assert actions(world.wait(EIGHT_HOURS)) == [Action.SUSPEND]
+
+
+@pytest.mark.parametrize("answer", [200, 400, 500])
+@pytest.mark.parametrize("rules", [DOCUMENTED, OBSERVED])
+def test_nothing_is_kept_of_notifications_that_are_done(rules: Rules, answer: int) -> None:
+    world = World(rules)
+    changed, cancelled = world.active(term_unit="P1Y"), world.active()
+    world.market.customer_changes_plan(changed, "gold")
+    world.market.unsubscribe(cancelled)
+    world.wait(timedelta(hours=20), answering=answer)
+
+    assert world.market._notifications == {}
