@@ -1,0 +1,514 @@
+"""`report.html`: one self-contained file, opened from disk without a network.
+
+Everything in it that came from a target is escaped, and its hidden characters are made visible; a content security
+policy allows the page's own style and script, by their hashes, and nothing else. The page works without the script,
+which only adds search, sorting, and exchanges that open over the page.
+
+Exchanges that failures and open questions rest on are shown in full, within limits; of all others there is one line.
+"""
+
+import base64
+import functools
+import hashlib
+import http
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from fulfillment_conformance.outcome import CheckResult, Outcome, TestRecord, Verdict
+from fulfillment_conformance.report import advice, sequence, sources
+from fulfillment_conformance.report.plain import clip, one_line, visible
+from fulfillment_conformance.report.results import LEVELS, Kind, ReportedRequirement, RunResults
+from fulfillment_conformance.report.wording import (
+    KINDS,
+    MEANINGS,
+    VERDICTS,
+    conclusion,
+    counted,
+    duration,
+    target_name,
+    theme_title,
+)
+
+_SHOWN_BODY = 4_000
+_SHOWN_HEADER = 600
+_SHOWN_TEXT = 1_500
+_SHOWN_CHECKS = 5
+_LONGEST_COMMAND = 8_000
+# Characters of the whole page that each kind of evidence may take, so that a run in which everything fails can be opened.
+_EXCHANGES_SIZE, _DIAGRAMS_SIZE, _COMMANDS_SIZE = 1_200_000, 600_000, 400_000
+_OPEN_CARDS = 3
+_SIGNS = {
+    Verdict.CONFORMANT: "M4.5 12.5l5 5 10-11",
+    Verdict.NOT_CONFORMANT: "M6 6l12 12M18 6L6 18",
+    Verdict.INCOMPLETE: "M8.5 9a3.5 3.5 0 1 1 5 3.2c-1 .5-1.5 1.2-1.5 2.3M12 18.4v.1",
+}
+
+
+def render(results: RunResults, exchanges: Iterable[Mapping[str, Any]]) -> str:
+    """Return the report of a run as an HTML document.
+
+    Args:
+        results: what the run found.
+        exchanges: the recorded exchanges, as `evidence.read_exchanges` gives them.
+    """
+    style, script = _asset("report.css"), _asset("report.js")
+    page = _Page(results, {exchange["number"]: exchange for exchange in exchanges})
+    return _template().render(
+        **page.content(),
+        results=results,
+        kinds=KINDS,
+        meanings=MEANINGS,
+        style=Markup(style),  # noqa: S704 - the package's own file
+        script=Markup(script),  # noqa: S704 - the package's own file
+        policy="; ".join(
+            [
+                "default-src 'none'",
+                f"style-src '{_hash(style)}'",
+                f"script-src '{_hash(script)}'",
+                "img-src data:",
+                "base-uri 'none'",
+                "form-action 'none'",
+            ]
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Head:
+    """An exchange in one line, and where it is shown in full (None if nowhere)."""
+
+    number: str
+    who: str = ""
+    what: str = "(not recorded)"
+    came: str = ""
+    took: str = ""
+    address: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.number:>5}  {self.who:<26}  {self.what}  {self.came}  {self.took}"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Scenario:
+    """The diagram of one test; `shown_at` is the card that has it already."""
+
+    title: str
+    diagram: Markup = field(default_factory=Markup)
+    shown_at: str | None = None
+
+
+class _Budget:
+    """Room in the page for one kind of evidence."""
+
+    def __init__(self, characters: int) -> None:
+        self._left = characters
+
+    def allows(self, size: int) -> bool:
+        """Take the room that a piece needs; False, now and from now on, when there is not enough."""
+        self._left -= size
+        return self._left >= 0
+
+
+class _Page:
+    """Turns results and exchanges into what the template prints."""
+
+    def __init__(self, results: RunResults, exchanges: Mapping[str, Mapping[str, Any]]) -> None:
+        self._results = results
+        self._exchanges = exchanges
+        self._tests = {test.test: test for test in results.tests}
+        self._failures = results.of_kind("failed")
+        self._open = [one for one in results.of_kind("undecided", "untestable") if one.required]
+        self._warnings = results.of_kind("warning")
+        self._cards = {one.id for one in (*self._failures, *self._open, *self._warnings)}
+        self._important = {
+            number
+            for one in (*self._failures, *self._open, *self._warnings)
+            for check in _deciding(one)
+            for number in check.exchanges
+        }
+        self._shown, self._not_shown = self._choose_exchanges()
+        self._addresses = {number: f"#{_anchor(number)}" for number in self._shown}
+        self._drawn: dict[str, str] = {}
+        self._diagrams, self._commands = _Budget(_DIAGRAMS_SIZE), _Budget(_COMMANDS_SIZE)
+
+    def content(self) -> dict[str, Any]:
+        """Return what the template prints, except for what never changes."""
+        results = self._results
+        themes = self._themes()
+        failures = [self._card(one, number < _OPEN_CARDS) for number, one in enumerate(self._failures)]
+        open_ = [self._card(one, not failures and number < _OPEN_CARDS) for number, one in enumerate(self._open)]
+        warnings = [self._card(one, False) for one in self._warnings]
+        by_hand = [one for one in results.of_kind("excluded") if one.result.reason.lower().startswith("manual")]
+        not_judged = self._not_judged({one.id for one in by_hand})
+        sections = [
+            ("faults", "Broke off", len(results.faults) or None),
+            ("failures", "Failures", len(failures)),
+            ("open", "Not decided", len(open_) or None),
+            ("warnings", "Warnings", len(warnings) or None),
+            ("themes", "Themes", len(themes)),
+            ("requirements", "Requirements", len(results.requirements)),
+            ("by-hand", "By hand", len(by_hand) or None),
+            ("not-judged", "Not judged", sum(group["number"] for group in not_judged) or None),
+            ("exchanges", "Exchanges", len(self._shown) or None),
+            ("tests", "Tests", len(results.tests) or None),
+        ]
+        return {
+            "verdict": VERDICTS[results.verdict].capitalize(),
+            "sentence": conclusion(results),
+            "sign": _SIGNS[results.verdict],
+            "target": target_name(results),
+            "overall": _parts(Counter(one.kind for one in results.requirements)),
+            "tiles": self._tiles(),
+            "facts": self._facts(),
+            "sections": [
+                {"anchor": anchor, "title": title, "number": number}
+                for anchor, title, number in [*sections, ("run", "The run", 0)]
+                if number is not None
+            ],
+            "faults": [
+                {"test": test.test, "blame": test.blame.capitalize() if test.blame else "", "reason": test.reason}
+                for test in results.faults
+            ],
+            "failures": failures,
+            "open": open_,
+            "warnings": warnings,
+            "themes": themes,
+            "rows": self._rows(),
+            "filters": self._filters(),
+            "by_hand": [{"id": one.id, "statement": one.statement, "reason": one.result.reason} for one in by_hand],
+            "not_judged": not_judged,
+            "levels": LEVELS,
+            "level_counts": [
+                (KINDS.get(outcome.value, outcome.value), [results.levels[level][outcome.value] for level in LEVELS])
+                for outcome in Outcome
+                if results.counts.get(outcome.value)
+            ],
+            "target_facts": [(name, _flat(value)) for name, value in results.target.items()],
+            "command": advice.command_line(results),
+            "shown": [_in_full(self._exchanges[number], self._head(number)) for number in self._shown],
+            "not_shown": self._not_shown,
+            "recorded": len(self._exchanges),
+            "tests": [self._test(test) for test in results.tests],
+        }
+
+    def _choose_exchanges(self) -> tuple[list[str], int]:
+        """Return the numbers of the exchanges to show in full, in order, and how many had to be left out."""
+        wanted = [number for number in self._exchanges if number in self._important]
+        room = _Budget(_EXCHANGES_SIZE)
+        chosen = [number for number in wanted if room.allows(_shown_size(self._exchanges[number]))]
+        return chosen, len(wanted) - len(chosen)
+
+    def _tiles(self) -> list[tuple[Kind, int]]:
+        numbers = Counter(one.kind for one in self._results.requirements)
+        always: tuple[Kind, ...] = ("failed", "undecided", "untestable", "warning", "passed")
+        others: tuple[Kind, ...] = ("waived", "not-applicable", "excluded")
+        return [(kind, numbers[kind]) for kind in (*always, *(kind for kind in others if numbers[kind]))]
+
+    def _facts(self) -> list[tuple[str, str]]:
+        results = self._results
+        return [
+            ("Role", results.role),
+            ("Profile", results.profile),
+            ("Requirement set", results.set or "all of the role"),
+            ("Suite", f"{results.suite['name']} {results.suite['version']}"),
+            ("Started", f"{results.started:%Y-%m-%d %H:%M:%S} UTC"),
+            ("Took", duration(results.seconds)),
+            ("Seed", str(results.seed)),
+            ("Exit code", str(results.exit_code)),
+        ]
+
+    def _card(self, one: ReportedRequirement, opened: bool) -> dict[str, Any]:
+        checks = _deciding(one)
+        first = checks[0] if checks else None
+        headline = KINDS[one.kind]
+        if first is not None and first.actual:
+            headline = one_line(f"came: {first.actual}", 110)
+        elif one.result.reason:
+            headline = one_line(one.result.reason, 110)
+        return {
+            "id": one.id,
+            "level": one.level,
+            "kind": one.kind,
+            "theme_title": theme_title(one.theme),
+            "statement": one.statement,
+            "headline": headline,
+            "open": opened,
+            "checks": [self._check(check) for check in checks[:_SHOWN_CHECKS]],
+            "more_checks": max(0, len(checks) - _SHOWN_CHECKS),
+            "fault": advice.whose_fault(one, self._results),
+            "source": _sources(one),
+            "observable": one.observable,
+            "scenarios": self._scenarios(one, checks),
+            "command": advice.command_line(self._results, one.id),
+            "curl": clip(advice.request_to_repeat(checks, self._exchanges, self._results.role) or "", 2 * _SHOWN_BODY),
+        }
+
+    def _request_to_repeat(self, checks: Sequence[CheckResult]) -> str | None:
+        command = advice.request_to_repeat(checks, self._exchanges, self._results.role)
+        if command is None or len(command) > _LONGEST_COMMAND or not self._commands.allows(len(command)):
+            return None
+        return command
+
+    def _check(self, check: CheckResult) -> dict[str, Any]:
+        failed = check.outcome is Outcome.FAILED
+        return {
+            "expected": clip(check.expected, _SHOWN_TEXT),
+            "actual": clip(check.actual, _SHOWN_TEXT),
+            "reason": clip(check.reason, _SHOWN_TEXT),
+            "notes": [clip(note, _SHOWN_TEXT) for note in check.notes],
+            "change": clip(advice.what_to_change(check, self._results), _SHOWN_TEXT) if failed else "",
+            "exchanges": [self._head(number) for number in check.exchanges],
+        }
+
+    def _scenarios(self, one: ReportedRequirement, checks: Sequence[CheckResult]) -> list[_Scenario]:
+        """Return a diagram for each test that made one of the checks, each test drawn once in the page."""
+        scenarios = []
+        for test in self._tests_of(one, checks)[:2]:
+            title = test.title or test.test
+            if test.test in self._drawn:
+                scenarios.append(_Scenario(title=title, shown_at=self._drawn[test.test]))
+                continue
+            numbers = dict.fromkeys([*test.exchanges, *(number for check in checks for number in check.exchanges)])
+            diagram = sequence.draw(
+                (self._exchanges[number] for number in numbers if number in self._exchanges),
+                title=f"Exchanges of the test: {title}",
+                important={number for check in checks for number in check.exchanges},
+                addresses=self._addresses,
+            )
+            if self._diagrams.allows(len(diagram)):
+                self._drawn[test.test] = one.id
+                scenarios.append(_Scenario(title=title, diagram=diagram))
+        return scenarios
+
+    def _tests_of(self, one: ReportedRequirement, checks: Sequence[CheckResult]) -> list[TestRecord]:
+        claiming = [self._tests[name] for name in one.result.tests if name in self._tests]
+        made = [test for test in claiming if any(check in test.checks for check in checks)]
+        return made or claiming
+
+    def _head(self, number: str) -> _Head:
+        exchange = self._exchanges.get(number)
+        if exchange is None:
+            return _Head(number=number)
+        request, response = exchange["request"], exchange["response"]
+        return _Head(
+            number=number,
+            who=f"{exchange['sender']} → {exchange['receiver']}",
+            what=one_line(f"{request['method']} {sequence.short_path(request['url'])}", 110),
+            came=str(response["status"]) if response else one_line(exchange["error"] or "no answer", 60),
+            took=duration(exchange["seconds"]),
+            address=self._addresses.get(number),
+        )
+
+    def _themes(self) -> list[dict[str, Any]]:
+        themes: dict[str, Counter[Kind]] = {}
+        for one in self._results.requirements:
+            themes.setdefault(one.theme, Counter())[one.kind] += 1
+        return [
+            {
+                "name": name,
+                "title": theme_title(name),
+                "parts": _parts(numbers),
+                "label": ", ".join(f"{numbers[kind]} {word}" for kind, word in KINDS.items() if numbers[kind]),
+                "failed": numbers["failed"],
+                "passed": numbers["passed"],
+                "all": numbers.total(),
+            }
+            for name, numbers in themes.items()
+        ]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        kinds, themes = list(KINDS), list(dict.fromkeys(one.theme for one in self._results.requirements))
+        return [
+            {
+                "id": one.id,
+                "level": one.level,
+                "kind": one.kind,
+                "theme": one.theme,
+                "theme_title": theme_title(one.theme),
+                "statement": one.statement,
+                "has_card": one.id in self._cards,
+                "reason": clip(one.result.reason, 400),
+                "lines": [] if one.id in self._cards else [_told(check) for check in one.result.checks[:8]],
+                "source": _sources(one),
+                "level_rank": LEVELS.index(one.level),
+                "theme_rank": themes.index(one.theme),
+                "kind_rank": kinds.index(one.kind),
+            }
+            for one in self._results.requirements
+        ]
+
+    def _filters(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        present = {one.kind for one in self._results.requirements}
+        levels = {one.level for one in self._results.requirements}
+        themes = dict.fromkeys(one.theme for one in self._results.requirements)
+        return [
+            ("outcome", [(kind, word) for kind, word in KINDS.items() if kind in present]),
+            ("level", [(level, level) for level in LEVELS if level in levels]),
+            ("theme", [(theme, theme_title(theme)) for theme in themes]),
+        ]
+
+    def _not_judged(self, by_hand: set[str]) -> list[dict[str, Any]]:
+        groups: dict[tuple[Kind, str, str], list[str]] = {}
+        for one in self._results.of_kind("untestable", "not-applicable", "excluded"):
+            if one.id not in by_hand:
+                reason = one.result.reason or "no reason given"
+                groups.setdefault((one.kind, KINDS[one.kind], reason), []).append(one.id)
+        if self._results.untested:
+            groups["excluded", "not tested", "no test decides it yet"] = list(self._results.untested)
+        return [
+            {
+                "kind": kind,
+                "word": word,
+                "reason": clip(reason, _SHOWN_TEXT),
+                "ids": ", ".join(ids),
+                "number": len(ids),
+                "size": counted(len(ids), "requirement"),
+            }
+            for (kind, word, reason), ids in groups.items()
+        ]
+
+    def _test(self, test: TestRecord) -> dict[str, Any]:
+        return {
+            "name": test.test,
+            "title": test.title or test.test,
+            "claims": ", ".join(test.claims),
+            "seconds": duration(test.seconds),
+            "reason": clip(test.reason, _SHOWN_TEXT),
+            "log": "\n".join(str(self._head(number)) for number in test.exchanges),
+        }
+
+
+def _deciding(one: ReportedRequirement) -> list[CheckResult]:
+    """Return the checks that gave a requirement its outcome, equal ones once."""
+    return list(dict.fromkeys(one.checks_that(one.outcome)))
+
+
+def _sources(one: ReportedRequirement) -> list[dict[str, str | None]]:
+    return [{"text": source, "address": sources.address(source)} for source in one.source]
+
+
+def _told(check: CheckResult) -> str:
+    parts = [check.outcome.value]
+    if check.expected:
+        parts.append(f"expected {check.expected}; came {check.actual}")
+    parts += [check.reason] if check.reason else []
+    parts += [f"note: {note}" for note in check.notes]
+    return one_line(": ".join(parts[:2]) + "".join(f" ({part})" for part in parts[2:]), 320)
+
+
+def _parts(numbers: Mapping[Kind, int]) -> list[dict[str, Any]]:
+    """Return the parts of a bar of 1,000 units; what is there at all can be seen."""
+    total = sum(numbers.values())
+    parts: list[dict[str, Any]] = []
+    taken = 0.0
+    for kind in KINDS:
+        if number := numbers.get(kind, 0):
+            width = max(6.0, 1000 * number / total)
+            parts.append({"kind": kind, "x": round(taken, 1), "width": round(width, 1)})
+            taken += width
+    return parts
+
+
+def _anchor(number: str) -> str:
+    return f"exchange-{number}"
+
+
+def _shown_size(exchange: Mapping[str, Any]) -> int:
+    size = 600 + len(exchange["request"]["url"])
+    for message in (exchange["request"], exchange["response"]):
+        if message is not None:
+            size += min(len(message["body"]), _SHOWN_BODY) + 16 * len(message["headers"])
+            size += sum(min(len(value), _SHOWN_HEADER) for _, value in message["headers"])
+    return size
+
+
+def _in_full(exchange: Mapping[str, Any], head: _Head) -> dict[str, Any]:
+    request, response = exchange["request"], exchange["response"]
+    meta = [f"{exchange['sender']} to {exchange['receiver']}", f"at {exchange['at']}", duration(exchange["seconds"])]
+    if exchange.get("virtualAt"):
+        meta.append(f"marketplace clock {exchange['virtualAt']}")
+    if exchange.get("purpose"):
+        meta.append(exchange["purpose"])
+    return {
+        "head": head,
+        "anchor": _anchor(exchange["number"]),
+        "meta": " · ".join(meta),
+        "start": f"{request['method']} {clip(request['url'], 2 * _SHOWN_HEADER)}",
+        "request": _message(request),
+        "response": None if response is None else _message(response),
+        "status_line": "" if response is None else _status(response["status"]),
+        "error": exchange["error"],
+    }
+
+
+def _status(status: int) -> str:
+    try:
+        return f"{status} {http.HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _message(message: Mapping[str, Any]) -> dict[str, Any]:
+    body = _readable(message["body"])
+    cut = ""
+    if len(body) > _SHOWN_BODY:
+        cut = f"the first {_SHOWN_BODY:,} of {len(body):,} characters"
+    if "bodySize" in message:
+        cut = f"the beginning of {message['bodySize']:,} bytes"
+    return {
+        "headers": [(name, clip(value, _SHOWN_HEADER)) for name, value in message["headers"]],
+        "body": clip(body, _SHOWN_BODY),
+        "cut": cut,
+    }
+
+
+def _readable(body: str) -> str:
+    """Return a JSON body with line breaks, any other as it is."""
+    if body[:1] not in {"{", "["}:
+        return body
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body
+
+
+def _flat(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _clean(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("fulfillment_conformance.report", "page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    return _environment().get_template("report.html.j2")
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    loader = _environment().loader
+    return loader.get_source(_environment(), name)[0] if loader else ""
