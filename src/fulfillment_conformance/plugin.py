@@ -305,7 +305,11 @@ class Judging:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Judge, write everything, and give the process its exit code."""
-        yield
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever a teardown does, what was recorded is written
+            self._faults.append(ExitCode.SUITE_FAULT)
+            self._reason = f"the suite's own fault at the end: {type(error).__name__}: {error}"
         if self._is_worker:
             return
         self._run.recorder.close()

@@ -246,7 +246,7 @@ class _Server:
             server.close()
         for connection in list(state.connections):
             connection.shutdown()
-            if connection.transport.is_closing() and not connection.transport.get_write_buffer_size():
+            if connection.transport.is_closing() and not _unsent(connection.transport):
                 connection.transport.abort()  # idle; over TLS a mere close would wait for the other side
         await self._let_connections_know()
         with contextlib.suppress(TimeoutError):
@@ -304,6 +304,13 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setblocking(False)
     return listener
+
+
+def _unsent(transport: asyncio.Transport) -> int:
+    try:
+        return transport.get_write_buffer_size()
+    except AttributeError:  # a TLS transport of Python 3.11 that has already let go of its protocol
+        return 0
 
 
 def _reachable(host: str) -> str:

@@ -162,10 +162,10 @@ def test_an_operation_that_the_marketplace_does_not_know_changes_nothing(microso
 
 
 @requirement("WHK-009", "WHK-045")
-def test_a_payload_that_contradicts_the_operation_is_never_applied(microsoft, publisher, stage, subscribed, check):
+def test_a_payload_that_contradicts_the_operation_is_never_applied(microsoft, publisher, subscribed, check):
     """The payload names another plan than the operation: refuse, or apply what the operation says."""
     plan = subscribed.other_plan().plan_id
-    lie = subscribed.other_plan(but=[plan]).plan_id
+    lie = subscribed.plan_to_lie_about(plan) or "a-plan-that-nobody-sells"
     announcement = subscribed.change_plan(plan)
     answer = publisher.receives(announcement, payload=microsoft.payload(announcement) | {"planId": lie}, forged=True)
     effect = subscribed.effects()

@@ -122,16 +122,22 @@ class Customer:
 
     def other_plan(self, but: Sequence[str] = ()) -> Plan:
         """Return another public plan of the offer, to change to."""
+        refused = self.publisher.service.claims.refused_plans
         now = self.subscription.plan_id
         found = [
             plan
             for plan in self.offer.plans
-            if plan.plan_id not in {now, *but}
+            if plan.plan_id not in {now, *but, *refused}
             and not (plan.is_private or plan.is_stop_sell or plan.auto_activate or plan.has_free_trials)
         ]
         if not found:
             raise Precondition(f"offer {self.offer.offer_id} has no other public plan to change to")
         return found[0]
+
+    def plan_to_lie_about(self, truth: str) -> str | None:
+        """Return a plan of the offer that is neither the present one nor the true one; None if there is no third."""
+        ids = [plan.plan_id for plan in self.offer.plans]
+        return next((plan for plan in ids if plan not in {self.subscription.plan_id, truth}), None)
 
     # --- the publisher's side ---
 
@@ -164,15 +170,18 @@ class Customer:
         mark = self.microsoft.mark
         self.visit()
         self.complete()
+        lost = self.page is not None and bool(self.page.problem or self.page.answer.status_code is None)
         activated = self.microsoft.wait(
             lambda: next((call for call in self.calls(mark) if call.url.split("?")[0].endswith("/activate")), None),
-            seconds=self.publisher.service.timeouts.effect,
+            seconds=0.0 if lost else self.publisher.patience,
         )
         status = self.subscription.status.value
         if status != "Subscribed":
             seen = f"activate was answered {activated.status}" if activated else "the publisher did not call activate"
-            shown = f"; its page answered {self.page.answer.status_code} {self.page.problem}" if self.page else ""
+            shown = f"; its page answered {_shown(self.page)}" if self.page else ""
+            self.publisher.onboardings_failed += 1
             raise Precondition(f"the purchase was not activated (ACT-004): {seen}{shown}", activated)
+        self.publisher.onboardings_failed = 0
         self.remember()
 
     def remember(self) -> None:
@@ -289,6 +298,12 @@ def with_token(landing_page: str, token: str) -> str:
     """Append the purchase token to a landing page address as the marketplace does: percent-encoded, as `token`."""
     query = urlencode({"token": token})
     return f"{landing_page}{'&' if urlsplit(landing_page).query else '?'}{query}"
+
+
+def _shown(page: Page) -> str:
+    answer = page.answer
+    said = str(answer.status_code) if answer.status_code is not None else f"nothing: {answer.error}"
+    return f"{said} ({page.problem})" if page.problem else said
 
 
 def _status_word(patch: Exchange) -> object:

@@ -71,13 +71,15 @@ class Microsoft:
         None after `seconds` of real time. This is how a reply time of the publisher is measured.
         """
         deadline = time.monotonic() + seconds
-        with self._news:
-            while True:
-                found = arrived()
-                left = deadline - time.monotonic()
-                if found is not None or left <= 0:
-                    return found
-                self._news.wait(left)
+        while True:
+            seen = self.mark
+            # Asked without the lock: `arrived` may call the emulator, whose loop needs the lock to report an arrival.
+            found = arrived()
+            left = deadline - time.monotonic()
+            if found is not None or left <= 0:
+                return found
+            with self._news:
+                self._news.wait_for(lambda: len(self._seen) > seen, left)  # noqa: B023 - called before `seen` changes
 
     # --- what happens at the marketplace ---
 

@@ -2,16 +2,20 @@
 
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
 from fulfillment_conformance.certificates import CertificateAuthority
-from fulfillment_conformance.emulator import Emulator, Settings, offers_from
+from fulfillment_conformance.emulator import Settings
 from fulfillment_conformance.emulator.identity import IdentitySettings
+from fulfillment_conformance.emulator.offers import BENEFICIARY, offers_from
 from fulfillment_conformance.errors import EnvironmentUnavailable, UsageProblem
 from fulfillment_conformance.exchange import Exchange, Party
 from fulfillment_conformance.forge import Forge
@@ -19,16 +23,15 @@ from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.interruptions import MissingCapability, Precondition
 from fulfillment_conformance.marketplace import Offer, Plan, Purchase
 from fulfillment_conformance.preflight import Preflight, clocks_agree, reachable
-from fulfillment_conformance.reference_publisher import ReferencePublisher
-from fulfillment_conformance.reference_publisher.settings import Settings as PublisherSettings
-from fulfillment_conformance.reference_publisher.settings import SignIn
+from fulfillment_conformance.reference_publisher import ReferencePublisher, SignIn
+from fulfillment_conformance.reference_publisher import Settings as PublisherSettings
 from fulfillment_conformance.run import Run
-from fulfillment_conformance.serving import serve
+from fulfillment_conformance.serving import serve, shared_portal
 from fulfillment_conformance.stage.buyer import Buyer
 from fulfillment_conformance.stage.customer import Customer
 from fulfillment_conformance.stage.microsoft import Microsoft
 from fulfillment_conformance.stage.publisher import Publisher, Service
-from fulfillment_conformance.target import PublisherTarget
+from fulfillment_conformance.target import PublisherTarget, Reconcile, State, SubmitForm
 
 PROBE_SECONDS = 5.0
 
@@ -47,14 +50,19 @@ class Stage:
     _bystander: Customer | None = None
     _names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
+    @property
+    def refused_plans(self) -> tuple[str, ...]:
+        """Plans that the publisher says it refuses to change to."""
+        return self.publisher.service.claims.refused_plans
+
     # --- plans ---
 
     @property
     def offers(self) -> tuple[Offer, ...]:
         """The offers of the publisher under test."""
-        tenant, app = self.microsoft.emulator.settings.identity.tenant_id, self.microsoft.emulator.settings.identity.client_id
+        identity = self.microsoft.emulator.settings.identity
         known = self.microsoft.perform(lambda market: tuple(market.offers()))
-        return tuple(offer for offer in known if (offer.tenant_id, offer.app_id) == (tenant, app))
+        return tuple(offer for offer in known if (offer.tenant_id, offer.app_id) == (identity.tenant_id, identity.client_id))
 
     def a_plan(self, wanted: Callable[[Plan], bool]) -> tuple[Offer, Plan]:
         """Return the first plan that is wanted, of an offer with another plan to change to where there is one."""
@@ -86,6 +94,7 @@ class Stage:
         if plan.is_price_per_seat and "quantity" not in details:
             details["quantity"] = max(plan.min_quantity, min(10, plan.max_quantity or 10))
         details.setdefault("name", f"Conformance {next(self._names)}")
+        details.setdefault("beneficiary", BENEFICIARY)
         order = Purchase(offer_id=offer.offer_id, plan_id=plan.plan_id, **details)
         subscription, token = self.microsoft.perform(lambda market: market.purchase(order))
         self.learn(token)
@@ -184,11 +193,14 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         origins: dict[str, Party] = {}
         embedded = target.publisher.embedded
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fulfillment-conformance-")))
+        authority = CertificateAuthority()
         if embedded:
-            service = _embedded_service(run, target, microsoft, stack, folder, origins)
+            service = _embedded_service(target, microsoft, stack, authority.write(folder), authority, origins)
         else:
-            service = _external_service(target, microsoft, stack, run, origins)
+            service = _external_service(target, microsoft, stack, authority, run, origins)
+        # Buyers also open the emulator's sign-in page, whose certificate this run made.
         tls = trust(target.publisher.tls_ca)
+        tls.load_verify_locations(cadata=authority.pem.decode())
         http = stack.enter_context(HttpClient(observer=observe, tls=tls, timeout=service.timeouts.page))
         publisher = Publisher(service, microsoft, http)
         for address in (service.landing_page, service.webhook):
@@ -229,25 +241,26 @@ def _settings(run: Run, target: PublisherTarget) -> Settings:
 
 
 def _external_service(
-    target: PublisherTarget, microsoft: Microsoft, stack: ExitStack, run: Run, origins: dict[str, Party]
+    target: PublisherTarget,
+    microsoft: Microsoft,
+    stack: ExitStack,
+    authority: CertificateAuthority,
+    run: Run,
+    origins: dict[str, Party],
 ) -> Service:
     played, spec = target.marketplace, target.publisher
     assert played is not None and spec.landing_page is not None and spec.webhook is not None
     listening = [(played.listen, played.tls is True)]
     if played.listen_tls is not None:
         listening.append((played.listen_tls, True))
-    authority: CertificateAuthority | None = None
     for place, encrypted in listening:
-        context = None
-        if encrypted:
-            authority = authority or CertificateAuthority()
-            context = authority.server_context(place.host, "localhost", "127.0.0.1")
+        context = authority.server_context(place.host, "localhost", "127.0.0.1") if encrypted else None
         serving = stack.enter_context(
             serve(microsoft.emulator.app, host=place.host, port=place.port, tls=context)
         )
         origins[serving.url] = "identity"
         origins[f"{urlsplit(serving.url).scheme}://localhost:{serving.port}"] = "identity"
-    if authority is not None:
+    if any(encrypted for _, encrypted in listening):
         authority.write(run.options.output or Path.cwd())
     return Service(
         landing_page=str(spec.landing_page),
@@ -261,16 +274,73 @@ def _external_service(
 
 
 def _embedded_service(
-    run: Run,
     target: PublisherTarget,
     microsoft: Microsoft,
     stack: ExitStack,
-    folder: Path,
+    ca_file: Path,
+    authority: CertificateAuthority,
     origins: dict[str, Party],
 ) -> Service:
-    from fulfillment_conformance.reference_publisher.suite import onboarding, state  # noqa: F401
+    """Serve the emulator, and the reference publisher set up for it, on free ports of loopback."""
+    identity = microsoft.emulator.settings.identity
+    api = stack.enter_context(serve(microsoft.emulator.app))
+    entra = stack.enter_context(serve(microsoft.emulator.app, tls=authority.server_context("127.0.0.1", "localhost")))
+    origins[api.url] = origins[entra.url] = "identity"
+    late = _Late()
+    site = stack.enter_context(serve(late))
+    settings = PublisherSettings(
+        tenant_id=identity.tenant_id,
+        client_id=identity.client_id,
+        client_secret=identity.client_secret,
+        api_url=f"{api.url}/api",
+        login_url=entra.url,
+        ca_file=ca_file,
+        public_url=site.url,
+        sign_in=SignIn(client_id=identity.landing_client_id, client_secret=identity.landing_client_secret),
+        refused_plans=frozenset(target.claims.refused_plans),
+    )
+    try:
+        reference = ReferencePublisher(settings, defects=target.publisher.defects)
+    except ValueError as error:
+        raise UsageProblem(f"{target.file}: publisher.defects: {error}") from error
+    stack.enter_context(late.serving(reference.app))
+    return Service(
+        landing_page=f"{site.url}/signup",
+        webhook=f"{site.url}/webhook",
+        onboarding=(SubmitForm(submit="form", fields={"contactEmail": "buyer@contoso-customer.example"}),),
+        state=State(get="/accounts/{subscription_id}", status="/status", plan="/planId", seats="/quantity"),
+        reconcile=Reconcile(post="/admin/reconcile"),
+        timeouts=target.publisher.timeouts,
+        claims=target.claims,
+    )
 
-    raise NotImplementedError
+
+class _Late:
+    """An application that takes its port first and gets its content afterwards, because its settings name the port."""
+
+    def __init__(self) -> None:
+        self._content: Starlette | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            for event in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{event}.complete"})
+        elif self._content is not None:
+            await self._content(scope, receive, send)
+
+    @contextmanager
+    def serving(self, content: Starlette) -> Iterator[None]:
+        """Serve `content`, with its own lifespan around the block."""
+        lifespan = content.router.lifespan_context(content)
+        portal = shared_portal()
+        portal.call(lifespan.__aenter__)
+        self._content = content
+        try:
+            yield
+        finally:
+            self._content = None
+            portal.call(lifespan.__aexit__, None, None, None)
 
 
 def _fly(preflight: Preflight, stage: Stage) -> None:
@@ -301,5 +371,3 @@ def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
-
-__all__ = ["Emulator", "Mapping", "Stage", "open_stage"]

@@ -64,6 +64,13 @@ class Publisher:
         self.service = service
         self._microsoft = microsoft
         self._http = http
+        self.onboardings_failed = 0
+
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for an activation; a publisher that never activates is not waited for each time anew."""
+        effect = self.service.timeouts.effect
+        return effect if self.onboardings_failed < 2 else min(1.0, effect)
 
     @property
     def shows_state(self) -> bool:
