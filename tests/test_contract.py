@@ -80,9 +80,9 @@ class TestAnswers:
         body["beneficiary"]["tenantId"] = "contoso"
         assert seen(contract.validate_response("getSubscription", 200, JSON, sent(body))) == {
             ("/name", ("GET-008",)),
-            ("/term/endDate", ("GET-029", "GET-030", "GET-031")),
+            ("/term/endDate", ("GET-030",)),
             ("/quantity", ("GET-012",)),
-            ("/allowedCustomerOperations", ("GET-018", "GET-019", "GET-020")),
+            ("/allowedCustomerOperations", ("GET-018",)),
             ("/beneficiary/tenantId", ("GET-014",)),
         }
 
@@ -188,7 +188,7 @@ class TestHeaders:
     def test_a_missing_location_is_a_breach(self, contract: Contract) -> None:
         (violation,) = contract.validate_response("deleteSubscription", 202, (), b"")
         assert (violation.part, violation.pointer, violation.message) == ("header", "/Operation-Location", "is missing")
-        assert "DEL-002" in violation.requirements
+        assert violation.requirements == ("DEL-002",)
 
     @pytest.mark.parametrize(
         "location",
@@ -203,7 +203,7 @@ class TestHeaders:
     def test_another_location_is_a_breach(self, contract: Contract, location: str) -> None:
         found = contract.validate_response("changeQuantity", 202, [("Operation-Location", location)], b"")
         assert {violation.pointer for violation in found} == {"/Operation-Location"}
-        assert all("CHQ-003" in violation.requirements for violation in found)
+        assert {violation.requirements for violation in found} == {("CHP-002", "CHQ-003")}
 
     def test_a_repeated_cancellation_has_none(self, contract: Contract) -> None:
         assert contract.validate_response("deleteSubscription", 200, (), b"") == []
@@ -237,7 +237,7 @@ class TestObserved:
             ({"quantity": "20"}, {("/quantity", ("GET-012",))}),
             (
                 {"term": {"termUnit": "P1M"}},
-                {(f"/term/{day}", ("GET-029", "GET-030", "GET-031")) for day in ("startDate", "endDate")},
+                {("/term/startDate", ("GET-029",)), ("/term/endDate", ("GET-030",))},
             ),
         ],
     )
@@ -304,9 +304,7 @@ class TestSchemas:
 
     @pytest.mark.parametrize("status", ["Succeeded", "success", None])
     def test_the_words_of_an_outcome_are_exact(self, contract: Contract, status: Any) -> None:
-        assert ("/status", ("OPP-003", "OPP-005")) in seen(
-            contract.validate_schema("OperationOutcome", {"status": status})
-        )
+        assert ("/status", ("OPP-003",)) in seen(contract.validate_schema("OperationOutcome", {"status": status}))
 
     @pytest.mark.parametrize(
         "link", ["", None, "https://h/api/saas/subscriptions?api-version=2018-08-31&continuationToken=a%2B"]
@@ -437,7 +435,7 @@ class TestLoading:
                 "type",
             ),
             ('pattern: "^[a-z0-9_-]+$"', 'pattern: "("', "PublisherId.pattern", "regex"),
-            ("maxItems: 100", "maxItems: many", "SubscriptionList.properties.subscriptions.maxItems", "integer"),
+            ("maxItems: 100", "maxItems: many", "PageSize.maxItems", "integer"),
         ],
     )
     def test_a_broken_schema_is_named_with_its_line(
