@@ -1,5 +1,12 @@
 """Seeded faults of the emulator, by which the suite is tested: each must be caught, and for the right requirement."""
 
+from fulfillment_conformance.emulator.deviations import (  # noqa: F401 - importing a theme registers its deviations
+    activate,
+    authorization,
+    get,
+    headers,
+    resolve,
+)
 from fulfillment_conformance.emulator.deviations.registry import DEVIATIONS, Deviation, apply
 
 __all__ = ["DEVIATIONS", "Deviation", "apply"]

@@ -2,7 +2,7 @@
 
 A deviation is a small function with a docstring. It gets a freshly built emulator and changes it at one of three seams:
 a decision of the core or of another part (`decision`), the answer to an operation (`answers`, `bodies`,
-`subscription_objects`, `lets_in`), or a notification (`Emulator.wrap_notification`).
+`subscription_objects`, `lets_in`, `refuses_with`), or a notification (`payloads`, `Emulator.wrap_notification`).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,9 +11,11 @@ from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fulfillment_conformance.emulator.delivery import Notification
 from fulfillment_conformance.emulator.fulfillment import OPERATIONS, Answer
 from fulfillment_conformance.emulator.messages import Reply, Request
 from fulfillment_conformance.errors import SuiteFault, UsageProblem
+from fulfillment_conformance.marketplace import Delivery
 
 if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
@@ -128,6 +130,35 @@ def lets_in(emulator: "Emulator", operation: str, *codes: str) -> None:
             return reply
         request.headers = {**request.headers, "authorization": f"Bearer {emulator.identity.access_token()}"}
         return answer(request)
+
+
+def refuses_with(emulator: "Emulator", status: int, code: str, *operations: str) -> None:
+    """Let operations refuse with another status where they refuse with this error code."""
+
+    @answers(emulator, *operations)
+    def otherwise(request: Request, answer: Answer) -> Reply:
+        reply = answer(request)
+        if error_code(reply) == code:
+            reply.status = status
+        return reply
+
+
+def payloads(
+    emulator: "Emulator",
+) -> Callable[[Callable[[Json, Delivery], None]], Callable[[Json, Delivery], None]]:
+    """Let the decorated function change the payload of notifications; it gets the payload and the delivery."""
+
+    def wrap(change: Callable[[Json, Delivery], None]) -> Callable[[Json, Delivery], None]:
+        def compose(delivery: Delivery, inner: Callable[[Delivery], Notification]) -> Notification:
+            notification = inner(delivery)
+            if isinstance(notification.payload, dict):
+                change(notification.payload, delivery)
+            return notification
+
+        emulator.wrap_notification(compose)
+        return change
+
+    return wrap
 
 
 def error_code(reply: Reply) -> str | None:
