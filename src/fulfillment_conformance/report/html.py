@@ -40,7 +40,7 @@ _SHOWN_HEADER = 600
 _SHOWN_TEXT = 1_500
 _SHOWN_CHECKS = 5
 _LONGEST_COMMAND = 8_000
-# Characters of the whole page that each kind of evidence may take, so that a run in which everything fails can be opened.
+# Characters of the page that each kind of evidence may take, so that a run in which everything fails can be opened.
 _EXCHANGES_SIZE, _DIAGRAMS_SIZE, _COMMANDS_SIZE = 1_200_000, 600_000, 400_000
 _OPEN_CARDS = 3
 _SIGNS = {

@@ -5,7 +5,6 @@ import re
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\uffff\ud800-\udfff]"
 )
-_CONTROL_PICTURES = 0x2400
 
 
 def visible(text: str) -> str:
@@ -13,12 +12,7 @@ def visible(text: str) -> str:
 
     Tab and line feed stay. A carriage return before a line feed goes without a trace.
     """
-    return _HIDDEN.sub(_sign, text.replace("\r\n", "\n"))
-
-
-def _sign(found: re.Match[str]) -> str:
-    code = ord(found.group())
-    return chr(_CONTROL_PICTURES + code) if code < 0x20 else f"⟨U+{code:04X}⟩"
+    return _HIDDEN.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", text.replace("\r\n", "\n"))
 
 
 def clip(text: str, limit: int) -> str:
