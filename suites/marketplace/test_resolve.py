@@ -140,14 +140,12 @@ def test_a_malformed_purchase_token_is_refused(marketplace, purchase, check, mal
 
 
 @requirement("RES-019")
-@pytest.mark.parametrize("place", ["first", "middle", "last quarter"])
-def test_a_tampered_purchase_token_is_refused(marketplace, purchase, check, place):
-    """A token with one letter or digit changed is answered 400."""
-    tampered = _with_one_character_changed(purchase.token, place)
+def test_a_tampered_purchase_token_is_refused(marketplace, purchase, check):
+    """A token in which one character was changed, wherever it stands, is answered 400."""
+    twin = marketplace.resolve(purchase.token)
 
-    check("RES-019").refused(
-        marketplace.resolve(tampered), with_status=400, while_twin=marketplace.resolve(purchase.token)
-    )
+    for tampered in _tampered(purchase.token):
+        check("RES-019").refused(marketplace.resolve(tampered), with_status=400, while_twin=twin)
 
 
 @requirement("RES-021")
@@ -224,12 +222,19 @@ def test_resolve_is_not_a_get(marketplace, purchase, check):
     check("RES-031").refused(got, while_twin=marketplace.resolve(purchase.token))
 
 
-def _with_one_character_changed(token: str, place: str) -> str:
-    """Change one letter or digit near a place; the last quarter keeps off trailing padding that carries no bits."""
-    start = {"first": 0, "middle": len(token) // 2, "last quarter": len(token) * 3 // 4}[place]
-    position = next((i for i in range(start, len(token)) if token[i].isalnum()), 0)
-    replacement = "B" if token[position] != "B" else "C"
-    return token[:position] + replacement + token[position + 1 :]
+BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def _tampered(token: str) -> list[str]:
+    """Change one letter or digit at twelve places to its neighbour in base64, which mostly stays readable as such.
+
+    The last few characters stay: bits of theirs may be padding, which a decoder may ignore.
+    """
+    places = [position for position, character in enumerate(token[:-4]) if character in BASE64]
+    chosen = places[:: max(1, len(places) // 12)][:12]
+    return [
+        token[:place] + BASE64[(BASE64.index(token[place]) ^ 1) % len(BASE64)] + token[place + 1 :] for place in chosen
+    ]
 
 
 def _percent_encoded(token: str) -> str:
