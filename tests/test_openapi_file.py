@@ -102,10 +102,13 @@ def test_an_operation_without_a_name_is_refused(broken: Any) -> None:
 
 
 def test_responses_have_to_be_descriptions(broken: Any) -> None:
-    said = broken(
-        '"404":\n          description: >-\n', '"404": not found\n        x:\n          y: >-\n'
-    )
+    said = broken('"404":\n          description: >-\n', '"404": not found\n        x:\n          y: >-\n')
     assert said.endswith("describes no responses; map each status to its description")
+
+
+def test_a_path_has_to_be_a_mapping(broken: Any) -> None:
+    said = broken("paths:\n", "paths:\n  /other: nothing\n")
+    assert said.endswith("paths./other: expected a mapping of methods, got 'nothing'")
 
 
 def test_a_missing_webhook_is_named(broken: Any) -> None:

@@ -38,7 +38,7 @@ _OBSERVED_EVENTS = ("Transfer",)
 _REGISTERED = "urn:fulfillment-conformance:contract"
 _MAPS_OF_SCHEMAS = ("properties", "patternProperties", "dependentSchemas", "$defs", "schemas")
 _BODIES_ARE_JSON = ("HDR-016",)
-Kind = jsonschema_rs.ValidationErrorKind
+_Kind = jsonschema_rs.ValidationErrorKind
 _VALUE = "\ufffc"  # stands for the value in messages of the validator, until it is put into words
 
 Part = Literal["status", "header", "body"]
@@ -224,7 +224,8 @@ class Contract:
         place = f"{pointer}/content"
         if not body.strip():
             if not response.get("x-body-optional"):
-                yield Violation("", "is empty", place, requirements=_BODIES_ARE_JSON)
+                promised = tuple(response.get("x-requirements", ())[:1])
+                yield Violation("", "is empty", place, requirements=promised)
             return
         given = header(headers, "content-type") or "absent"
         media_type = given.partition(";")[0].strip().lower()
@@ -263,7 +264,7 @@ class Contract:
 
     def _named(self, error: jsonschema_rs.ValidationError, start: str) -> Iterator[Violation]:
         schema, rows, description = self._walked(error.evaluation_path, start)
-        if _WRITTEN in schema and isinstance(error.kind, Kind.AnyOf):
+        if _WRITTEN in schema and isinstance(error.kind, _Kind.AnyOf):
             for written in error.kind.context[0]:
                 yield from self._named(written, start)
             return
@@ -271,17 +272,17 @@ class Contract:
         given = "null" if error.instance is None else yamlfile.given(error.instance)
         message = error.message.replace(_VALUE, given)
         match error.kind:
-            case Kind.Required(property=name):
+            case _Kind.Required(property=name):
                 where.append(name)
                 message = "is missing"
                 rows = self._rows_of_member(schema, name) or rows
-            case Kind.AnyOf() | Kind.OneOfNotValid() | Kind.OneOfMultipleValid():
+            case _Kind.AnyOf() | _Kind.OneOfNotValid() | _Kind.OneOfMultipleValid():
                 message = f"{given} does not fit: {description}"
-            case Kind.Pattern() if "description" in schema:
+            case _Kind.Pattern() if "description" in schema:
                 message = f"{given} does not fit: {description}"
-            case Kind.Contains():
+            case _Kind.Contains():
                 message = f"lacks an entry: {description}"
-            case Kind.Constant():
+            case _Kind.Constant():
                 message += f", got {given}"
         place = pointer_to(*self._written(error.schema_path))
         yield Violation(pointer_to(*where), message, place, requirements=tuple(rows))
@@ -351,7 +352,7 @@ def _judged(node: Any, extensions: tuple[str, ...]) -> Any:
     left_out = {*node.get("x-undocumented", ()), *_ALLOWING, "x-undocumented"}
     kept = {key: _judged(value, extensions) for key, value in node.items() if key not in left_out}
     if "x-observed" in extensions and "x-observed-absent" in node:
-        kept["required"] = [name for name in kept["required"] if name not in kept["x-observed-absent"]]
+        kept["required"] = [name for name in kept.get("required", ()) if name not in kept["x-observed-absent"]]
     allowed = [node[extension] for extension in extensions if extension in node]
     if not allowed:
         return kept

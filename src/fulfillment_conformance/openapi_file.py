@@ -133,8 +133,11 @@ class _Problems:
     def _operations(self, data: Mapping[str, Any]) -> None:
         seen: set[str] = set()
         for path, item in data["paths"].items():
+            if not isinstance(item, dict):
+                self._add(("paths", path), f"expected a mapping of methods, got {yamlfile.given(item)}")
+                continue
             for method in METHODS:
-                if not isinstance(item, dict) or method not in item:
+                if method not in item:
                     continue
                 place = ("paths", path, method)
                 definition = item[method]

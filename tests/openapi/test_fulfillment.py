@@ -105,7 +105,7 @@ def test_a_change_takes_a_plan_or_seats_but_never_both(fulfillment: Node) -> Non
 @pytest.mark.parametrize(("event", "status", "nested"), [(event, *states) for event, states in EVENTS.items()])
 def test_every_event_has_a_schema_of_its_own(fulfillment: Node, event: str, status: str, nested: str) -> None:
     webhook = fulfillment["webhooks"][event]["post"]
-    assert webhook["security"] == [{"marketplaceToken": []}]
+    assert webhook["security"] == [{"notificationToken": []}]
     assert set(webhook["responses"]) == {"200", "4XX", "5XX"}
     name = webhook["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
     properties = fulfillment["components"]["schemas"][name]["properties"]
