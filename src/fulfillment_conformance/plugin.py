@@ -86,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(judging, "fulfillment-conformance-judging")
     for module in ("common", run.role):
         config.pluginmanager.import_plugin(f"fulfillment_conformance.fixtures.{module}")
-    if config.pluginmanager.hasplugin("dsession") or config.pluginmanager.hasplugin("xdist"):
+    if workerinput is None:
         config.pluginmanager.register(_Workers(run), "fulfillment-conformance-workers")
 
 
