@@ -91,6 +91,14 @@ class TestRecorder:
                 recorder(exchange())
                 assert len(list(read_exchanges(tmp_path / "x.jsonl"))) == count
 
+    def test_the_last_exchanges_can_be_had_again(self, tmp_path: Path) -> None:
+        with Recorder(tmp_path / "x.jsonl", Redactor([CANARY])) as recorder:
+            for _ in range(105):
+                recorder(exchange(purpose=CANARY))
+
+            assert [one["number"] for one in recorder.recent(["3", "50", "105", "106"])] == ["50", "105"]
+            assert CANARY not in str(recorder.recent(["105"]))
+
     def test_threads_do_not_mix_their_lines(self, tmp_path: Path) -> None:
         with Recorder(tmp_path / "x.jsonl", Redactor()) as recorder:
 

@@ -9,7 +9,8 @@ Each line is flushed, so a run that dies keeps what it saw.
 import json
 import shlex
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,7 @@ BODY_LIMIT = 65_536
 
 _REDACTED_LIMIT = 16 * BODY_LIMIT
 _LONGEST_SECRET = 16_384
+_MOST_RECENT = 100
 _EXCHANGE_KEYS = {"number", "test", "sender", "receiver", "at", "seconds", "request", "response", "error"}
 _MADE_BY_CURL = {"host", "content-length", "transfer-encoding", "accept-encoding", "connection", "user-agent", "accept"}
 
@@ -47,6 +49,7 @@ class Recorder:
         self._count = 0
         self._lock = threading.Lock()
         self._numbers: list[str] = []
+        self._recent: deque[dict[str, Any]] = deque(maxlen=_MOST_RECENT)
         self._file: IO[bytes] | None = None
         if path is not None:
             try:
@@ -65,7 +68,9 @@ class Recorder:
                 exchange.number = f"{self._prefix}{self._count}"
             self._numbers.append(exchange.number)
             if self._file is not None:
-                self._file.write(_line(redacted(exchange, self.redactor, test=self.test)))
+                data = redacted(exchange, self.redactor, test=self.test)
+                self._recent.append(data)
+                self._file.write(_line(data))
                 self._file.flush()
 
     def take_numbers(self) -> tuple[str, ...]:
@@ -73,6 +78,11 @@ class Recorder:
         with self._lock:
             taken, self._numbers = tuple(self._numbers), []
         return taken
+
+    def recent(self, numbers: Collection[str]) -> list[dict[str, Any]]:
+        """Return those of the exchanges with these numbers that are among the last hundred, as they were written."""
+        with self._lock:
+            return [exchange for exchange in self._recent if exchange["number"] in numbers]
 
     def close(self) -> None:
         """Close the file; later exchanges are numbered only."""
