@@ -1,3 +1,4 @@
+import os
 import ssl
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from fulfillment_conformance.certificates import CertificateAuthority
+from fulfillment_conformance.certificates import FILE_NAME, KEY_FILE_NAME, CertificateAuthority
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.serving import serve
 
@@ -72,3 +73,27 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UsageProblem, match=r"cannot write .*file.*folder that can be written to"):
         CertificateAuthority().write(occupied)
+
+
+def test_an_authority_that_is_kept_is_the_same_the_next_time(tmp_path: Path) -> None:
+    first = CertificateAuthority.kept_in(tmp_path)
+    again = CertificateAuthority.kept_in(tmp_path)
+
+    assert again.pem == first.pem == (tmp_path / FILE_NAME).read_bytes()
+    with serve(APP, tls=again.server_context("127.0.0.1")) as serving:
+        assert httpx2.get(serving.url, verify=first.client_context(), trust_env=False).text == "hello"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_the_key_of_a_kept_authority_is_its_owners_alone(tmp_path: Path) -> None:
+    CertificateAuthority.kept_in(tmp_path)
+
+    assert (tmp_path / KEY_FILE_NAME).stat().st_mode & 0o077 == 0
+
+
+def test_a_kept_authority_that_is_broken_says_what_to_do(tmp_path: Path) -> None:
+    CertificateAuthority.kept_in(tmp_path)
+    (tmp_path / FILE_NAME).write_text("no certificate")
+
+    with pytest.raises(UsageProblem, match="remove fulfillment-conformance-ca.pem and fulfillment-conformance-ca-key"):
+        CertificateAuthority.kept_in(tmp_path)

@@ -1,17 +1,21 @@
 """A certificate authority made on the spot, for emulators that have to be reached by https.
 
-Its key exists in this process only. Whoever connects has to trust the authority's certificate: a Python client takes
-`client_context()`, every other one the PEM file that `write` leaves.
+Whoever connects has to trust the authority's certificate: a Python client takes `client_context()`, every other one the
+PEM file that `write` or `kept_in` leaves. A publisher that is started once and judged many times needs an authority that
+stays; that is what `kept_in` is for. Otherwise its key exists in this process only.
 """
 
+import os
 import ssl
 from pathlib import Path
+from typing import Self
 
 import trustme
 
 from fulfillment_conformance.errors import UsageProblem
 
 FILE_NAME = "fulfillment-conformance-ca.pem"
+KEY_FILE_NAME = "fulfillment-conformance-ca-key.pem"
 
 
 class CertificateAuthority:
@@ -19,6 +23,31 @@ class CertificateAuthority:
 
     def __init__(self) -> None:
         self._authority = trustme.CA(organization_name="fulfillment-conformance")
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> Self:
+        """Return the authority whose certificate and key lie in a folder; made, and put there, the first time.
+
+        Raises:
+            UsageProblem: the files cannot be read or written, or are no certificate and key.
+        """
+        certificate, key = folder.resolve() / FILE_NAME, folder.resolve() / KEY_FILE_NAME
+        authority = cls()
+        try:
+            if certificate.is_file() and key.is_file():
+                authority._authority = trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
+                return authority
+            authority.write(folder)
+            # Nobody but the owner may sign in its name: created closed, not closed afterwards.
+            descriptor = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(authority._authority.private_key_pem.bytes())
+        except (OSError, ValueError) as error:
+            raise UsageProblem(
+                f"the certificate authority in {folder} cannot be used: {error}; remove {certificate.name} and "
+                f"{key.name} there, and new ones will be made"
+            ) from error
+        return authority
 
     @property
     def pem(self) -> bytes:

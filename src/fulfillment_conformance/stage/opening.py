@@ -193,11 +193,15 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         origins: dict[str, Party] = {}
         embedded = target.publisher.embedded
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fulfillment-conformance-")))
-        authority = CertificateAuthority()
+        played = target.marketplace
+        if played is not None and played.tls is not False:
+            authority = CertificateAuthority.kept_in(target.file.parent / played.tls_authority)
+        else:
+            authority = CertificateAuthority()
         if embedded:
             service = _embedded_service(target, microsoft, stack, authority.write(folder), authority, origins)
         else:
-            service = _external_service(target, microsoft, stack, authority, run, origins)
+            service = _external_service(target, microsoft, stack, authority, origins)
         # Buyers also open the emulator's sign-in page, whose certificate this run made.
         tls = trust(target.publisher.tls_ca)
         tls.load_verify_locations(cadata=authority.pem.decode())
@@ -245,7 +249,6 @@ def _external_service(
     microsoft: Microsoft,
     stack: ExitStack,
     authority: CertificateAuthority,
-    run: Run,
     origins: dict[str, Party],
 ) -> Service:
     played, spec = target.marketplace, target.publisher
@@ -260,8 +263,6 @@ def _external_service(
         )
         origins[serving.url] = "identity"
         origins[f"{urlsplit(serving.url).scheme}://localhost:{serving.port}"] = "identity"
-    if any(encrypted for _, encrypted in listening):
-        authority.write(run.options.output or Path.cwd())
     return Service(
         landing_page=str(spec.landing_page),
         webhook=str(spec.webhook),
