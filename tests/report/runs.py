@@ -347,6 +347,7 @@ def large_run(
 ) -> tuple[RunResults, list[dict[str, Any]]]:
     """Return a run with this many requirements, a test for each, and exchanges spread evenly over the tests."""
     themes = ["webhook", "landing-page", "change-plan", "change-quantity", "lifecycle", "headers", "resolve", "get"]
+    levels: tuple[Level, ...] = ("MUST", "MUST", "SHOULD", "MAY")
     each = exchanges // requirements
     recorded, tests, names = [], [], []
     payload = {"id": OPERATION, "subscription": {"id": SUBSCRIPTION, "name": "Contoso " * 30}}
@@ -356,11 +357,11 @@ def large_run(
         first = index * each + 1
         numbers = list(range(first, first + each)) if index < requirements - 1 else list(range(first, exchanges + 1))
         for number in numbers:
-            sender, receiver = (("marketplace", "publisher"), ("publisher", "marketplace"))[number % 2]
-            request = f"POST /webhook/{number}" if number % 2 == 0 else f"GET /saas/subscriptions/{SUBSCRIPTION}"
-            recorded.append(
-                exchange(number, sender, receiver, request, 200, body=payload, answer=payload)
+            sides: tuple[Party, Party] = (
+                ("marketplace", "publisher") if number % 2 == 0 else ("publisher", "marketplace")
             )
+            request = f"POST /webhook/{number}" if number % 2 == 0 else f"GET /saas/subscriptions/{SUBSCRIPTION}"
+            recorded.append(exchange(number, *sides, request, 200, body=payload, answer=payload))
         fails = index * failing // requirements != (index + 1) * failing // requirements
         tests.append(
             record(
@@ -383,7 +384,7 @@ def large_run(
             [test],
             statement=f"In situation {index} the publisher answers as the page says, and keeps what it was told. " * 2,
             theme=themes[index * len(themes) // requirements],
-            level=("MUST", "MUST", "SHOULD", "MAY")[index % 4],  # type: ignore[arg-type]
+            level=levels[index % len(levels)],
         )
         for index, (name, test) in enumerate(zip(names, tests, strict=True))
     ]

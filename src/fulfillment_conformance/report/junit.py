@@ -145,7 +145,7 @@ def _add(case: ET.Element, tag: str, kind: str, message: str, text: str = "") ->
 
 def _message(checks: Sequence[CheckResult], reason: str) -> str:
     for check in checks:
-        if check.expected:
+        if check.outcome is Outcome.FAILED and check.expected:
             return f"expected {check.expected}; came {check.actual}"
     return reason
 

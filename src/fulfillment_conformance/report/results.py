@@ -218,16 +218,16 @@ class RunResults:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote."""
         return cls(
-            suite=data["suite"],
+            suite=dict(data["suite"]),
             role=data["role"],
             set=data["set"],
             profile=data["profile"],
             seed=data["seed"],
-            target=data["target"],
-            environment=data["environment"],
+            target=dict(data["target"]),
+            environment=dict(data["environment"]),
             verdict=Verdict(data["verdict"]),
             exit_code=data["exit_code"],
-            counts=data["counts"],
+            counts=dict(data["counts"]),
             requirements=tuple(ReportedRequirement.from_json(one) for one in data["requirements"]),
             tests=tuple(TestRecord.from_json(test) for test in data["tests"]),
             untested=tuple(data["untested"]),

@@ -1,0 +1,131 @@
+"""What is known of a run while it goes on: tests to come, tests done, outcomes of requirements so far."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from fulfillment_conformance.outcome import CheckResult, Level, Outcome, TestRecord, combine
+from fulfillment_conformance.report.results import Kind
+
+
+class Known(Protocol):
+    """What is shown of a requirement; the rows of the catalogue have it."""
+
+    @property
+    def level(self) -> Level:
+        """How binding it is."""
+
+    @property
+    def statement(self) -> str:
+        """The requirement in one sentence."""
+
+
+class Tally:
+    """What is known of a run so far: tests to come, tests done, outcomes of requirements."""
+
+    def __init__(self, requirements: Mapping[str, Known], clock: Callable[[], float]) -> None:
+        self._requirements = requirements
+        self._clock = clock
+        self._started = clock()
+        self._to_come: dict[str, set[str]] = {}
+        self._of_theme: dict[str, Counter[Kind]] = {}
+        self._theme_seconds: dict[str, float] = {}
+        self._outcomes: dict[str, list[Outcome]] = {}
+        self._claims: dict[str, Sequence[str]] = {}
+        self._tests: set[str] = set()
+        self._done: set[str] = set()
+        self.running = ""
+
+    @property
+    def total(self) -> int:
+        """How many tests there are."""
+        return len(self._tests)
+
+    @property
+    def done(self) -> int:
+        """How many of them have ended."""
+        return len(self._done)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return self._clock() - self._started
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds that the rest is going to take, if it goes on like this; None before anything can be said."""
+        if not self.done or not self.total:
+            return None
+        return self.elapsed / self.done * (self.total - self.done)
+
+    @property
+    def running_claims(self) -> Sequence[str]:
+        """The requirements that the running test decides, empty if that is not known here."""
+        return self._claims.get(self.running, ())
+
+    def collected(self, tests: Iterable[str], claims: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Take in which tests are going to run, and what they claim; several workers tell the same."""
+        self._claims |= {short_name(test): ids for test, ids in (claims or {}).items()}
+        for test in map(short_name, tests):
+            self._tests.add(test)
+            self._to_come.setdefault(theme_of(test), set()).add(test)
+
+    def take(self, record: TestRecord) -> str | None:
+        """Take in a record; return the theme if it was the last test of it."""
+        test = short_name(record.test)
+        theme = theme_of(test)
+        self._tests.add(test)
+        self._done.add(test)
+        self._theme_seconds[theme] = self._theme_seconds.get(theme, 0.0) + record.seconds
+        for check in record.checks:
+            self._outcomes.setdefault(check.requirement, []).append(check.outcome)
+            self._of_theme.setdefault(theme, Counter())[self.kind_of(check)] += 1
+        to_come = self._to_come.get(theme)
+        if to_come is None:
+            return None
+        to_come.discard(test)
+        if to_come:
+            return None
+        del self._to_come[theme]
+        return theme
+
+    def kind_of(self, check: CheckResult) -> Kind:
+        """Return what a check means: a failure of a requirement that does not bind is a warning."""
+        return _kind(check.outcome, self.level(check.requirement))
+
+    def level(self, requirement_id: str) -> Level:
+        """Return how binding a requirement is, MUST if that is not known."""
+        known = self._requirements.get(requirement_id)
+        return known.level if known is not None else "MUST"
+
+    def statement(self, requirement_id: str) -> str:
+        """Return a requirement in one sentence, empty if that is not known."""
+        known = self._requirements.get(requirement_id)
+        return known.statement if known is not None else ""
+
+    def counts(self) -> Counter[Kind]:
+        """Return how many requirements have which kind of outcome so far."""
+        # A copy: the live display asks from a thread of its own.
+        so_far = list(self._outcomes.items())
+        return Counter(_kind(combine(outcomes), self.level(name)) for name, outcomes in so_far)
+
+    def theme(self, theme: str) -> tuple[Counter[Kind], float]:
+        """Return how many checks of a theme have which kind of outcome, and the seconds its tests took."""
+        return self._of_theme.get(theme, Counter()), self._theme_seconds.get(theme, 0.0)
+
+
+def _kind(outcome: Outcome, level: Level) -> Kind:
+    if outcome is Outcome.FAILED:
+        return "failed" if level == "MUST" else "warning"
+    return outcome.value  # type: ignore[return-value] # the other kinds are named after their outcome
+
+
+def short_name(nodeid: str) -> str:
+    """Return a test's name from the file on: `publisher/test_x.py::test_y` becomes `test_x.py::test_y`."""
+    file, separator, rest = nodeid.replace("\\", "/").partition("::")
+    return file.rpartition("/")[2] + separator + rest.partition("@")[0]
+
+
+def theme_of(test: str) -> str:
+    """Return the theme that a test's file is about."""
+    return short_name(test).partition("::")[0].removeprefix("test_").removesuffix(".py").replace("_", "-")

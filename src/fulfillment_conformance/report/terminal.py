@@ -1,0 +1,146 @@
+"""What a run shows while it runs, and at its end: our own reporter instead of pytest's.
+
+The command line registers a `Progress` and gives pytest `-p no:terminalreporter`; under plain pytest there is none, and
+pytest's own reporter stays as it is. On a terminal it is a live display; in a pipeline's log it is one line per failure
+and one per theme; `quiet` keeps to the verdict; `json` writes one JSON object per line.
+
+It prints fields of records and results, which are redacted, and pytest's own error texts, which it redacts itself.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TextIO
+
+import pytest
+from rich.console import Console
+
+from fulfillment_conformance.outcome import TestRecord
+from fulfillment_conformance.report.displays import Display, JsonLines, Lines, LiveDisplay, Quiet
+from fulfillment_conformance.report.results import RunResults
+from fulfillment_conformance.report.tally import Known, Tally, short_name
+
+Mode = Literal["auto", "quiet", "json"]
+"""How a run is shown."""
+
+
+class Progress:
+    """A pytest plugin that shows how a run goes; to be registered in the controlling process only."""
+
+    def __init__(
+        self,
+        mode: Mode = "auto",
+        *,
+        requirements: Mapping[str, Known] | None = None,
+        redact: Callable[[str], str] = str,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the display.
+
+        Args:
+            mode: `auto` is live on a terminal, lines elsewhere; `quiet` and `json` as they say.
+            requirements: id -> what is known of it; the catalogue is such a mapping.
+            redact: applied to error texts of pytest, which may show anything.
+            stream: where to write; a copy of standard output if None, which pytest's capturing does not touch.
+            clock: seconds that only grow.
+        """
+        self._own = _copy_of_stdout() if stream is None else None
+        out = stream if stream is not None else self._own or sys.stdout
+        self._tally = Tally(requirements or {}, clock)
+        self._redact = redact
+        self._display = _display(mode, out, self._tally)
+        self._closed = False
+
+    # --- what the plugin calls ---
+
+    def on_record(self, record: TestRecord) -> None:
+        """Take in what a test contributed."""
+        theme = self._tally.take(record)
+        self._display.record(record, theme)
+
+    def finish(self, results: RunResults, folder: Path | None) -> None:
+        """Show the verdict; `folder` holds the reports, None if there are none."""
+        self._display.finish(results, folder)
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        if not self._closed:
+            self._closed = True
+            self._display.close()
+            if self._own is not None:
+                self._own.close()
+
+    # --- what pytest calls ---
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_conformance_record(self, record: TestRecord) -> None:
+        """Take in what a test contributed."""
+        self.on_record(record)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_conformance_finish(self, results: RunResults, folder: Path | None) -> None:
+        """Show the verdict."""
+        self.finish(results, folder)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Learn which tests are going to run."""
+        claims = {
+            item.nodeid: [claim for marker in item.iter_markers("requirement") for claim in marker.args]
+            for item in session.items
+        }
+        if claims:
+            self._collected(claims, claims)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
+        """Learn from a worker which tests are going to run."""
+        self._collected(ids)
+
+    def _collected(self, tests: Iterable[str], claims: Mapping[str, Sequence[str]] | None = None) -> None:
+        first = not self._tally.total
+        self._tally.collected(tests, claims)
+        if first:
+            self._display.collected()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Show which test runs."""
+        self._tally.running = short_name(nodeid)
+        self._display.running()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Show a suite file that cannot be collected."""
+        if report.failed:
+            self._display.trouble(self._redact(f"cannot collect {report.nodeid}\n{report.longreprtext}"))
+
+    def pytest_internalerror(self, excrepr: object) -> bool:
+        """Show an error of pytest or of a plugin; True keeps pytest from printing it unredacted."""
+        self._display.trouble(self._redact(f"internal error\n{excrepr}"))
+        return True
+
+    def pytest_unconfigure(self) -> None:
+        """Give the terminal back."""
+        self.close()
+
+
+def _copy_of_stdout() -> TextIO | None:
+    """Return standard output as it is now, whatever is captured later; None if it has no file descriptor."""
+    try:
+        descriptor = os.dup(sys.__stdout__.fileno() if sys.__stdout__ else sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):
+        return None
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return os.fdopen(descriptor, "w", encoding=encoding, errors="replace", buffering=1)
+
+
+def _display(mode: Mode, stream: TextIO, tally: Tally) -> Display:
+    if mode == "json":
+        return JsonLines(stream, tally)
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    if mode == "quiet":
+        return Quiet(console)
+    return (
+        LiveDisplay(console, tally) if console.is_terminal and not console.is_dumb_terminal else Lines(console, tally)
+    )
