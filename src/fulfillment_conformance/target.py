@@ -379,7 +379,7 @@ class PlayedMarketplace(FileModel):
     listen: Listen = Field(description="the host and port where the publisher expects Microsoft, as 127.0.0.1:8080")
     tls: Literal[True, False, "both"] = False
     listen_tls: Listen | None = None
-    tls_authority: Text = "."
+    keys: Text = ".fulfillment-conformance"
     identity: PlayedIdentity = Field(description="tenant_id, client_id and client_secret of the publisher")
     offers: Offers = ()
     webhook_token_version: Literal[1, 2] = 2

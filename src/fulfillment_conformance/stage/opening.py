@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from fulfillment_conformance.certificates import CertificateAuthority
 from fulfillment_conformance.emulator import Settings
 from fulfillment_conformance.emulator.identity import IdentitySettings
+from fulfillment_conformance.emulator.identity.keys import keep_keys_in
 from fulfillment_conformance.emulator.offers import BENEFICIARY, offers_from
 from fulfillment_conformance.errors import EnvironmentUnavailable, UsageProblem
 from fulfillment_conformance.exchange import Exchange, Party
@@ -186,6 +187,14 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
             stage.notice(exchange)
 
     with ExitStack() as stack:
+        played = target.marketplace
+        if played is not None:
+            # A publisher that was started once and is judged again has Microsoft's keys in its cache.
+            keys = target.file.parent / played.keys
+            keep_keys_in(keys)
+            authority = CertificateAuthority.kept_in(keys)
+        else:
+            authority = CertificateAuthority()
         settings = _settings(run, target)
         microsoft = Microsoft(settings, observer=observe, redactor=run.redactor)
         stack.callback(microsoft.close)
@@ -193,11 +202,6 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         origins: dict[str, Party] = {}
         embedded = target.publisher.embedded
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fulfillment-conformance-")))
-        played = target.marketplace
-        if played is not None and played.tls is not False:
-            authority = CertificateAuthority.kept_in(target.file.parent / played.tls_authority)
-        else:
-            authority = CertificateAuthority()
         if embedded:
             service = _embedded_service(target, microsoft, stack, authority.write(folder), authority, origins)
         else:

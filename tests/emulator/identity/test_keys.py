@@ -1,13 +1,26 @@
 import base64
 import hashlib
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import jwt
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from fulfillment_conformance.emulator.identity.keys import KeyRing, SigningKey, b64url, pooled_key, stranger_key
+from fulfillment_conformance.emulator.identity.keys import (
+    KEPT_FILE_NAME,
+    KeyRing,
+    SigningKey,
+    b64url,
+    keep_keys_in,
+    pooled_key,
+    stranger_key,
+)
+from fulfillment_conformance.errors import UsageProblem
 
 FOREIGN = "3c5e8f10-97ab-4d26-8e4f-b06d2c71a953"
 HOME = "8d1f3a52-64b0-4c4e-9b4e-0a5f7e2c1d10"
@@ -117,3 +130,31 @@ def test_keys_that_are_no_longer_published_are_still_known_to_have_signed() -> N
     assert keys.issued_with(keys.foreign_key.kid, HOME) is None
     assert keys.issued_with(first.kid, FOREIGN) is None
     assert keys.issued_with(None, HOME) is None
+
+
+PRINT_KIDS = """
+import sys
+from pathlib import Path
+from fulfillment_conformance.emulator.identity.keys import KeyRing, keep_keys_in
+keep_keys_in(Path(sys.argv[1]))
+ring = KeyRing("foreign")
+print(ring.signing_key.kid, ring.foreign_key.kid)
+"""
+
+
+def test_kept_keys_are_the_same_in_another_process(tmp_path: Path) -> None:
+    # In processes of their own: the pool of this one belongs to all tests.
+    kids = [
+        subprocess.run([sys.executable, "-c", PRINT_KIDS, tmp_path], capture_output=True, check=True).stdout
+        for _ in range(2)
+    ]
+
+    assert kids[0] == kids[1]
+    assert len(set(kids[0].split())) == 2
+
+
+def test_a_file_without_keys_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / KEPT_FILE_NAME).write_text("no keys")
+
+    with pytest.raises(UsageProblem, match="remove it, and new keys will be made"):
+        keep_keys_in(tmp_path)

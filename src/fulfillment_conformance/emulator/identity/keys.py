@@ -1,16 +1,20 @@
 """Signing keys of the identity provider: where they come from, who publishes them, how they are rotated."""
 
 import base64
+import os
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+
+from fulfillment_conformance.errors import UsageProblem
 
 
 def b64url(data: bytes) -> str:
@@ -68,6 +72,60 @@ def pooled_key(number: int) -> SigningKey:
         while len(_pool) <= number:
             _pool.append(_make_key())
         return _pool[number]
+
+
+KEPT_FILE_NAME = "fulfillment-conformance-signing-keys.pem"
+_KEPT = (_GENUINE, _FOREIGN)
+
+
+def keep_keys_in(folder: Path) -> None:
+    """Sign with the keys that lie in a folder from now on; made, and put there, the first time.
+
+    A publisher caches Microsoft's keys for hours; it would refuse genuine calls of the next run if that had others. To be
+    called before the first identity provider is made: keys that are in use are not exchanged.
+
+    Raises:
+        UsageProblem: the file cannot be read or written, or holds something else.
+    """
+    path = folder.resolve() / KEPT_FILE_NAME
+    try:
+        if path.is_file():
+            kept = _read_keys(path.read_bytes())
+            with _pool_lock:
+                _pool[: len(kept)] = kept
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = [pooled_key(number) for number in _KEPT]
+        # Nobody but the owner may sign in Microsoft's name: created closed, not closed afterwards.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(b"".join(_pem(key) for key in kept))
+    except (OSError, ValueError) as error:
+        raise UsageProblem(f"{path} cannot be used: {error}; remove it, and new keys will be made") from error
+
+
+def _pem(key: SigningKey) -> bytes:
+    private = key.private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private + key.certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _read_keys(pem: bytes) -> list[SigningKey]:
+    certificates = x509.load_pem_x509_certificates(pem)
+    end = b"-----END PRIVATE KEY-----"
+    begin = b"-----BEGIN PRIVATE KEY-----"
+    found = [begin + part.partition(begin)[2] + end for part in pem.split(end)[:-1]]
+    keys = [serialization.load_pem_private_key(part, password=None) for part in found]
+    if len(keys) != len(_KEPT) or len(certificates) != len(_KEPT):
+        raise ValueError(f"it holds {len(keys)} keys and {len(certificates)} certificates, expected {len(_KEPT)} of each")
+    if not all(isinstance(key, rsa.RSAPrivateKey) for key in keys):
+        raise ValueError("it holds keys that are not RSA")
+    return [
+        SigningKey(key, certificate)
+        for key, certificate in zip(keys, certificates, strict=True)
+        if isinstance(key, rsa.RSAPrivateKey)
+    ]
 
 
 def stranger_key() -> SigningKey:
