@@ -67,8 +67,8 @@ class Changes:
     async def _see_through(self, subscription_id: str, ask: Callable[[], Awaitable[str]]) -> str:
         """Ask, poll the operation to its end, and return what the customer should know."""
         try:
-            location = await self._ask(ask)
-            operation = await self._poll(location) if location else None
+            location = await self.ask(ask)
+            operation = await self.poll(location) if location else None
         except (ApiRefused, ApiUnavailable, AccessTokenUnavailable) as problem:
             logger.warning("a change that a customer asked for failed: %s", problem)
             return "The marketplace did not accept your last request. Nothing has changed."
@@ -78,7 +78,7 @@ class Changes:
             await self._follower.refresh(subscription_id)
         return ""
 
-    async def _ask(self, ask: Callable[[], Awaitable[str]]) -> str:
+    async def ask(self, ask: Callable[[], Awaitable[str]]) -> str:
         """Ask; while the marketplace is busy with another operation, wait and ask again."""
         for _ in range(self._patience.attempts - 1):
             try:
@@ -89,7 +89,7 @@ class Changes:
             await asyncio.sleep(self._patience.poll)
         return await ask()
 
-    async def _poll(self, location: str) -> Operation:
+    async def poll(self, location: str) -> Operation:
         """Read the operation until it has ended, for as long as our patience lasts."""
         operation = await self._api.operation_at(location)
         waited = 0.0

@@ -54,8 +54,11 @@ class Follower:
 
     def opens(self, subscription: Subscription) -> bool:
         """Whether a subscription in this state has an account without a buyer's visit."""
-        in_use = subscription.status in {Status.SUBSCRIBED, Status.SUSPENDED}
-        return in_use and self._settings.serves(subscription.offer_id)
+        return subscription.status in {Status.SUBSCRIBED, Status.SUSPENDED} and self.ours(subscription)
+
+    def ours(self, subscription: Subscription) -> bool:
+        """Whether a subscription is to an offer of this application; the list shows all of the publisher's offers."""
+        return self._settings.serves(subscription.offer_id)
 
     async def find(self, subscription_id: str) -> Subscription | None:
         """Read a subscription; None when the marketplace knows none such."""
@@ -131,16 +134,17 @@ class Follower:
         seen, foreign, corrected = 0, 0, []
         async for listed in self._api.subscriptions():
             seen += 1
-            if not self._settings.serves(listed.offer_id):
+            if not self.ours(listed):
                 foreign += 1
-            elif self._differs(listed):
+            elif self.differs(listed):
                 before = self._accounts.get(listed.id)
                 await self.refresh(listed.id)
                 if self._accounts.get(listed.id) != before:
                     corrected.append(listed.id)
         return Reconciliation(seen=seen, foreign=foreign, corrected=tuple(corrected))
 
-    def _differs(self, listed: Subscription) -> bool:
+    def differs(self, listed: Subscription) -> bool:
+        """Whether the account of a listed subscription is not as the list shows it."""
         account = self._accounts.get(listed.id)
         if account is None:
             return self.opens(listed)

@@ -168,12 +168,12 @@ class FulfillmentApi:
         for attempt in range(1, self._patience.attempts + 1):
             wait = pause
             try:
-                answer = await self._send(method, url, json, {**correlation, **(headers or {})}, token)
+                answer = await self.send(method, url, json, {**correlation, **(headers or {})}, token)
                 if answer.status_code in {401, 403} and not renewed:
                     # Both have been documented for an expired token. A fresh one decides, once.
                     renewed = True
                     token = await self.tokens.after_refusal(token)
-                    answer = await self._send(method, url, json, {**correlation, **(headers or {})}, token)
+                    answer = await self.send(method, url, json, {**correlation, **(headers or {})}, token)
             except httpx2.TransportError as error:
                 reason = type(error).__name__
             else:
@@ -193,7 +193,8 @@ class FulfillmentApi:
             pause *= 2
         raise ApiUnavailable(call, reason)
 
-    async def _send(self, method: str, url: str, json: Any, headers: Mapping[str, str], token: str) -> httpx2.Response:
+    async def send(self, method: str, url: str, json: Any, headers: Mapping[str, str], token: str) -> httpx2.Response:
+        """Make one attempt of a call and return whatever it is answered."""
         everything = {**self.headers(), **headers, "authorization": f"Bearer {token}"}
         return await self._http.request(method, url, headers=everything, json=json)
 

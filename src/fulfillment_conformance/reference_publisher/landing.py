@@ -27,7 +27,7 @@ from fulfillment_conformance.reference_publisher.fulfillment import ApiRefused, 
 from fulfillment_conformance.reference_publisher.management import Management
 from fulfillment_conformance.reference_publisher.messages import Status, Subscription, seats, text
 from fulfillment_conformance.reference_publisher.pages import notice, page
-from fulfillment_conformance.reference_publisher.sessions import Session, Sessions
+from fulfillment_conformance.reference_publisher.sessions import Session, Sessions, User
 from fulfillment_conformance.reference_publisher.settings import Settings
 from fulfillment_conformance.reference_publisher.sign_in import EntraSignIn
 
@@ -154,7 +154,7 @@ class Landing:
             return self.not_identified() if refusal.not_found else self.apology()
         except (ApiUnavailable, AccessTokenUnavailable):
             return self.apology()
-        if session.user is not None and not session.user.belongs_to(subscription):
+        if session.user is not None and not self.may_set_up(session.user, subscription):
             return notice(
                 "This purchase belongs to another organization",
                 "You are signed in with an account of an organization that neither uses nor pays for it.",
@@ -169,6 +169,10 @@ class Landing:
         if not _TOKEN.fullmatch(token):
             raise ApiRefused("resolve", 400)  # the marketplace could not even be asked
         return await self._api.resolve(token)
+
+    def may_set_up(self, user: User, subscription: Subscription) -> bool:
+        """Whether a purchase may be bound to who has signed in."""
+        return user.belongs_to(subscription)
 
     async def present(self, session: Session, subscription: Subscription) -> Response:
         """Show the page that fits the state of a subscription."""

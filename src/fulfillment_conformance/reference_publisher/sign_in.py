@@ -7,7 +7,7 @@ Source page: azure-ad-transactable-saas-landing-page.
 import asyncio
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msal
@@ -21,9 +21,6 @@ from fulfillment_conformance.reference_publisher.settings import Settings, SignI
 
 CALLBACK_PATH: Final = "/signin/callback"
 """The redirect URI of the application's registration in Entra, below our public address."""
-
-SCOPES: Final = ("email",)
-"""msal adds openid and profile."""
 
 LEEWAY_SECONDS: Final = 240.0
 
@@ -41,6 +38,7 @@ class EntraSignIn:
         self._sign_in = sign_in
         self._clock = clock
         self.authority = f"{settings.login_url}/common"  # work and school accounts of any tenant, and personal ones
+        self.scopes: Sequence[str] = ("email",)  # msal adds openid and profile
         self.redirect_uri = f"{settings.public_url}{CALLBACK_PATH}"
 
     async def begin(self, session: Session, *, choose_account: bool = False) -> str:
@@ -57,7 +55,7 @@ class EntraSignIn:
                 # is SameSite; and a code that shows in an address is worth nothing without secret and PKCE verifier.
                 warnings.simplefilter("ignore", UserWarning)
                 flow: dict[str, Any] = application.initiate_auth_code_flow(
-                    list(SCOPES), redirect_uri=self.redirect_uri, **prompt
+                    list(self.scopes), redirect_uri=self.redirect_uri, **prompt
                 )
         except (requests.RequestException, MsalError, ValueError, KeyError) as error:
             raise SignInFailed("Microsoft's sign-in cannot be reached at present.") from error
@@ -89,7 +87,7 @@ class EntraSignIn:
         tenant_id = text(claims.get("tid")).lower()
         expires = claims.get("exp")
         genuine = (
-            claims.get("aud") == self._sign_in.client_id
+            self.is_for_us(claims)
             and bool(tenant_id)
             and claims.get("iss") == f"https://login.microsoftonline.com/{tenant_id}/v2.0"
             and isinstance(expires, int | float)
@@ -102,6 +100,10 @@ class EntraSignIn:
             name=text(claims.get("name")),
             email=text(claims.get("email")) or text(claims.get("preferred_username")),
         )
+
+    def is_for_us(self, claims: Mapping[str, Any]) -> bool:
+        """Whether an ID token was made out to our sign-in application."""
+        return claims.get("aud") == self._sign_in.client_id
 
     def _application(self) -> msal.ConfidentialClientApplication:
         return msal.ConfidentialClientApplication(

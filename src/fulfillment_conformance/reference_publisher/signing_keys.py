@@ -56,7 +56,7 @@ class SigningKeys:
                 await self._fetch()
             elif self._clock() - self._fetched_at > FRESH_SECONDS:
                 await self._refresh()
-            elif kid not in self._keys and self._may_fetch():
+            elif kid not in self._keys and self.may_fetch():
                 await self._fetch()
             return self._keys.get(kid)
 
@@ -66,7 +66,8 @@ class SigningKeys:
         except KeysUnavailable:
             logger.warning("Entra's signing keys could not be refreshed; those known so far stay in use")
 
-    def _may_fetch(self) -> bool:
+    def may_fetch(self) -> bool:
+        """Whether an unknown key id may cause a fetch now; saying yes uses up one of the spare fetches."""
         now = self._clock()
         self._spare = min(float(SPARE_FETCHES), self._spare + (now - self._spare_counted_at) / SPARE_FETCH_SECONDS)
         self._spare_counted_at = now

@@ -1,5 +1,30 @@
-"""Seeded faults."""
+"""Publishers with one fault each, for testing tests: what a conformance suite must catch, and by which requirement.
 
+A defect is a small function that alters a freshly built `ReferencePublisher` at one of its seams. Its docstring says
+what such a publisher does wrong; `breaks` names the requirements that it does not meet.
+"""
+
+from fulfillment_conformance.reference_publisher.defects import (
+    api_use,
+    changes,
+    landing_page,
+    lifecycle,
+    own_changes,
+    payload,
+    webhook_authentication,
+)
 from fulfillment_conformance.reference_publisher.defects.registry import Defect, UnknownDefect, named, registered
 
-__all__ = ["Defect", "UnknownDefect", "named", "registered"]
+__all__ = [
+    "Defect",
+    "UnknownDefect",
+    "api_use",
+    "changes",
+    "landing_page",
+    "lifecycle",
+    "named",
+    "own_changes",
+    "payload",
+    "registered",
+    "webhook_authentication",
+]

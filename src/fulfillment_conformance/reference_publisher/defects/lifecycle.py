@@ -1,0 +1,247 @@
+"""Publishers that misunderstand what an event means for a customer's access and data."""
+
+import dataclasses
+import functools
+
+from fulfillment_conformance.reference_publisher.accounts import Account
+from fulfillment_conformance.reference_publisher.app import ReferencePublisher
+from fulfillment_conformance.reference_publisher.defects.registry import defect, replace
+from fulfillment_conformance.reference_publisher.messages import Event, Operation, Status, Subscription, Term
+from fulfillment_conformance.reference_publisher.webhook import DONE, EXPECTED, Verdict
+
+_FAILED = Verdict(status=500, reason="something went wrong")
+
+
+def _answering(publisher: ReferencePublisher, action: str, verdict: Verdict) -> None:
+    """Let an event have this answer and no other consequence."""
+
+    async def handle(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:  # noqa: ARG001
+        return verdict
+
+    publisher.webhook.handlers[action] = handle
+
+
+def _before(publisher: ReferencePublisher, action: str, status: int) -> None:
+    """Let an event have its effect, and another answer than 200."""
+    handler = publisher.webhook.handlers[action]
+
+    async def handle(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        await handler(event, operation, subscription)
+        return Verdict(status=status, reason="something went wrong")
+
+    publisher.webhook.handlers[action] = handle
+
+
+@defect("ignores-suspend", breaks=["EVT-027"])
+def ignores_suspend(publisher: ReferencePublisher) -> None:
+    """A customer whose payment is missing keeps full access."""
+    _answering(publisher, "Suspend", DONE)
+
+
+@defect("fails-on-suspend", breaks=["EVT-026"])
+def fails_on_suspend(publisher: ReferencePublisher) -> None:
+    """Suspend has its effect and is answered 500."""
+    _before(publisher, "Suspend", 500)
+
+
+@defect("deletes-the-account-at-suspend", breaks=["EVT-027", "EVT-028"])
+def deletes_the_account_at_suspend(publisher: ReferencePublisher) -> None:
+    """Account, data and settings are gone as soon as a payment is missing."""
+    deleted: set[str] = set()
+    suspend = publisher.webhook.handlers["Suspend"]
+    reinstate = publisher.webhook.handlers["Reinstate"]
+    get = publisher.accounts.get
+
+    async def delete(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        verdict = await suspend(event, operation, subscription)
+        deleted.add(event.subscription_id)
+        return verdict
+
+    async def begin_anew(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        deleted.discard(event.subscription_id)
+        return await reinstate(event, operation, subscription)
+
+    publisher.webhook.handlers |= {"Suspend": delete, "Reinstate": begin_anew}
+    replace(
+        publisher.accounts, "get", lambda subscription_id: None if subscription_id in deleted else get(subscription_id)
+    )
+
+
+@defect("forgets-the-plan-while-suspended", breaks=["EVT-028"])
+def forgets_the_plan_while_suspended(publisher: ReferencePublisher) -> None:
+    """After Suspend and Reinstate the customer has the smallest plan instead of his own."""
+    carry_out = publisher.webhook.carry_out
+
+    def begin_anew(account: Account, operation: Operation) -> None:
+        carry_out(account, operation)
+        if operation.action == "Reinstate":
+            kept = publisher.accounts.get(account.subscription_id)
+            assert kept is not None
+            publisher.accounts.save(dataclasses.replace(kept, plan_id="free"))
+
+    async def do_not_settle(_subscription_id: str, _operation_id: str) -> None:
+        return None
+
+    replace(publisher.webhook, "carry_out", begin_anew)
+    replace(publisher.follower, "settle", do_not_settle)
+
+
+@defect("ignores-reinstate", breaks=["EVT-030"])
+def ignores_reinstate(publisher: ReferencePublisher) -> None:
+    """A customer who has paid stays locked out."""
+    _answering(publisher, "Reinstate", DONE)
+
+
+@defect("fails-on-reinstate", breaks=["EVT-030"])
+def fails_on_reinstate(publisher: ReferencePublisher) -> None:
+    """Reinstate has its effect and is answered 500."""
+    _before(publisher, "Reinstate", 500)
+
+
+@defect("ignores-unsubscribe", breaks=["EVT-034"])
+def ignores_unsubscribe(publisher: ReferencePublisher) -> None:
+    """A cancelled subscription stays usable."""
+    _answering(publisher, "Unsubscribe", DONE)
+
+
+@defect("fails-on-unsubscribe", breaks=["EVT-034", "WHK-035"])
+def fails_on_unsubscribe(publisher: ReferencePublisher) -> None:
+    """Unsubscribe has its effect and is answered 500."""
+    _before(publisher, "Unsubscribe", 500)
+
+
+@defect("fails-on-unknown-subscriptions", breaks=["WHK-035"])
+def fails_on_unknown_subscriptions(publisher: ReferencePublisher) -> None:
+    """An event for a subscription without account is answered 500."""
+    take = publisher.webhook.take
+
+    async def take_known(event: Event) -> Verdict:
+        if publisher.accounts.get(event.subscription_id) is None:
+            return _FAILED
+        return await take(event)
+
+    replace(publisher.webhook, "take", take_known)
+
+
+@defect("refuses-renew", breaks=["EVT-023"])
+def refuses_renew(publisher: ReferencePublisher) -> None:
+    """Renew is not expected and answered 400."""
+    _before(publisher, "Renew", 400)
+
+
+@defect("ends-access-at-renew", breaks=["EVT-023"])
+def ends_access_at_renew(publisher: ReferencePublisher) -> None:
+    """The end of a term is taken for the end of the subscription."""
+
+    async def end(event: Event, _operation: Operation | None, _subscription: Subscription) -> Verdict:
+        account = publisher.accounts.get(event.subscription_id)
+        if account is not None:
+            publisher.accounts.save(dataclasses.replace(account, status=Status.SUSPENDED))
+        return DONE
+
+    publisher.webhook.handlers["Renew"] = end
+
+
+@defect("keeps-the-old-term", breaks=["EVT-046"])
+def keeps_the_old_term(publisher: ReferencePublisher) -> None:
+    """The term that the first look after Renew shows is kept, also when the new one appears later."""
+    _answering(publisher, "Renew", DONE)
+
+
+@defect("reads-the-term-as-the-end-of-access", breaks=["EVT-045"])
+def reads_the_term_as_the_end_of_access(publisher: ReferencePublisher) -> None:
+    """A subscription whose term shows no end date is taken for an ended one."""
+    save = publisher.accounts.save
+
+    def save_by_term(account: Account) -> None:
+        ended = account.status is Status.SUBSCRIBED and account.term == Term()
+        save(dataclasses.replace(account, status=Status.SUSPENDED) if ended else account)
+
+    replace(publisher.accounts, "save", save_by_term)
+
+
+@defect("reports-notices", breaks=["EVT-023", "EVT-026", "EVT-034", "OPP-016"])
+def reports_notices(publisher: ReferencePublisher) -> None:
+    """Suspend, Unsubscribe and Renew are reported as carried out, though nothing waits for that."""
+    for action in EXPECTED:
+        _reported(publisher, action)
+
+
+@defect("reports-suspend", breaks=["EVT-026", "OPP-016"])
+def reports_suspend(publisher: ReferencePublisher) -> None:
+    """Suspend is reported as carried out, though nothing waits for that."""
+    _reported(publisher, "Suspend")
+
+
+def _reported(publisher: ReferencePublisher, action: str) -> None:
+    handler = publisher.webhook.handlers[action]
+
+    async def handle(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        verdict = await handler(event, operation, subscription)
+        return dataclasses.replace(verdict, then=functools.partial(publisher.webhook.report, event, "Success"))
+
+    publisher.webhook.handlers[action] = handle
+
+
+@defect("believes-unsubscribe", breaks=["GET-034"])
+def believes_unsubscribe(publisher: ReferencePublisher) -> None:
+    """Unsubscribe is carried out without a look at Get Subscription."""
+    _believed(publisher, "Unsubscribe")
+
+
+def _believed(publisher: ReferencePublisher, action: str) -> None:
+    async def believe(event: Event, _operation: Operation | None, _subscription: Subscription) -> Verdict:
+        account = publisher.accounts.get(event.subscription_id)
+        if account is not None:
+            status = EXPECTED[action]
+            publisher.accounts.save(dataclasses.replace(account, status=status).having_handled(event.operation_id))
+        return DONE
+
+    publisher.webhook.handlers[action] = believe
+
+
+@defect("revives-what-was-cancelled", breaks=["LCY-026", "WHK-034"])
+def revives_what_was_cancelled(publisher: ReferencePublisher) -> None:
+    """A late Suspend or Renew brings a cancelled account back to life."""
+    for action in ("Suspend", "Renew"):
+        _believed(publisher, action)
+
+
+@defect("ignores-subscribe", breaks=["AAC-008", "EVT-037"])
+def ignores_subscribe(publisher: ReferencePublisher) -> None:
+    """An automatically activated purchase is billed and never set up."""
+    _answering(publisher, "Subscribe", DONE)
+
+
+@defect("refuses-subscribe", breaks=["AAC-008", "EVT-037", "EVT-042"])
+def refuses_subscribe(publisher: ReferencePublisher) -> None:
+    """Subscribe is not expected and answered 400."""
+    _answering(publisher, "Subscribe", Verdict(status=400, reason="not expected"))
+
+
+@defect("ends-all-subscriptions-of-a-tenant", breaks=["GET-035"])
+def ends_all_subscriptions_of_a_tenant(publisher: ReferencePublisher) -> None:
+    """Accounts are found by tenant, so that one cancellation ends the tenant's other subscriptions as well."""
+    notice = publisher.webhook.handlers["Unsubscribe"]
+
+    async def end_all(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        verdict = await notice(event, operation, subscription)
+        ended = publisher.accounts.get(event.subscription_id)
+        for account in publisher.accounts.all():
+            if ended is not None and account.tenant_id == ended.tenant_id:
+                publisher.accounts.save(dataclasses.replace(account, status=ended.status))
+        return verdict
+
+    publisher.webhook.handlers["Unsubscribe"] = end_all
+
+
+@defect("never-reconciles", breaks=["GET-034"])
+def never_reconciles(publisher: ReferencePublisher) -> None:
+    """The list is read, and what it shows is not compared with the accounts."""
+    replace(publisher.follower, "differs", lambda _listed: False)
+
+
+@defect("reconciles-offers-of-others", breaks=["LST-019"])
+def reconciles_offers_of_others(publisher: ReferencePublisher) -> None:
+    """Reconciliation opens accounts for subscriptions of the publisher's other applications."""
+    replace(publisher.follower, "ours", lambda _subscription: True)
