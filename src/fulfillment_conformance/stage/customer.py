@@ -11,12 +11,8 @@ from fulfillment_conformance.interruptions import Precondition
 from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Subscription
 from fulfillment_conformance.stage.buyer import Buyer, Page
 from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about
-from fulfillment_conformance.stage.publisher import Account, Publisher
+from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, Account, Publisher
 from fulfillment_conformance.target import Get, Post, SubmitForm
-
-ACCEPTANCE_SECONDS = 10.0
-"""The window in which a publisher can report the outcome of a change (WHK-025)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -225,20 +221,27 @@ class Customer:
     def settles(self, announcement: Announcement) -> Outcome:
         """Wait until a change has an outcome: by PATCH, by rejection, or by silence for ten seconds.
 
-        A publisher that claims not to acknowledge is not waited for; elsewhere silence is measured in real time, since
-        the publisher's clock is real, and then the marketplace's ten seconds pass.
+        Silence is measured in real time, since the publisher's clock is real; then the marketplace's ten seconds pass. A
+        publisher that does not acknowledge, by its claim or by what it has shown, is not waited for that long. A
+        notification that was not taken has no outcome yet: it would be delivered again.
         """
+        operation_id = announcement.operation.id
 
         def ended() -> Operation | None:
             now = self.microsoft.operation(announcement.operation)
             return None if now.is_pending else now
 
-        patient = ACCEPTANCE_SECONDS if self.publisher.service.claims.acknowledges_changes else 0.0
-        operation = self.microsoft.wait(ended, seconds=patient)
-        if operation is None:
+        taken = self.microsoft.was_taken(operation_id)
+        operation = self.microsoft.wait(ended, seconds=self.publisher.silence_limit if taken else 0.0)
+        if operation is not None:
+            if taken:
+                # Ended by PATCH, which is reported when its answer has gone out: a moment after it took effect.
+                self.microsoft.wait(lambda: self.patches(operation_id) or None, seconds=1.0)
+            self.publisher.silent_changes = 0
+        elif taken:
+            self.publisher.silent_changes += 1
             self.microsoft.advance(timedelta(seconds=ACCEPTANCE_SECONDS + 1))
-            operation = self.microsoft.operation(announcement.operation)
-        return Outcome(operation, tuple(self.patches(announcement.operation.id)))
+        return Outcome(self.microsoft.operation(announcement.operation), tuple(self.patches(operation_id)))
 
     def patches(self, operation_id: str | None = None) -> list[Exchange]:
         """Return the PATCH calls on operations of this subscription, or on one of them."""

@@ -41,6 +41,7 @@ class Microsoft:
         self._redactor = redactor
         self._seen: list[Exchange] = []
         self._news = threading.Condition()
+        self._taken: dict[str, bool] = {}
         self._portal: Portal = shared_portal()
         self.emulator = Emulator(settings, observer=self.notice)
         self.emulator.hold_deliveries = True
@@ -170,8 +171,13 @@ class Microsoft:
 
         answer = Answer(self._portal.call(send))
         if heard:
+            self._taken[announcement.operation.id] = answer.is_success
             self._discard(announcement)
         return answer
+
+    def was_taken(self, operation_id: str) -> bool:
+        """Whether the publisher answered the last genuine notification of an operation with 2xx."""
+        return self._taken.get(operation_id, False)
 
     def _discard(self, announcement: Announcement) -> None:
         async def discard() -> None:

@@ -15,6 +15,9 @@ from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Micro
 from fulfillment_conformance.target import Claims, Reconcile, State, Step, Timeouts
 
 
+ACCEPTANCE_SECONDS = 10.0
+"""The window in which a publisher can report the outcome of a change (WHK-025)."""
+
 SECRET_PARAMETERS = frozenset(
     {"code", "key", "sig", "token", "secret", "apikey", "api_key", "access_token", "password", "sv", "subscription-key"}
 )
@@ -65,6 +68,14 @@ class Publisher:
         self._microsoft = microsoft
         self._http = http
         self.onboardings_failed = 0
+        self.silent_changes = 0
+
+    @property
+    def silence_limit(self) -> float:
+        """Seconds to wait for a PATCH: the whole window, unless the publisher has shown twice that it sends none."""
+        if not self.service.claims.acknowledges_changes:
+            return 0.0
+        return ACCEPTANCE_SECONDS if self.silent_changes < 2 else 1.0
 
     @property
     def patience(self) -> float:
