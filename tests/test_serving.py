@@ -20,11 +20,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from fulfillment_conformance.certificates import CertificateAuthority
 from fulfillment_conformance.errors import SuiteFault, UsageProblem
 from fulfillment_conformance.serving import (
     AddressNotUsable,
+    DropConnection,
     Portal,
     PortInUse,
     Serving,
@@ -279,6 +281,27 @@ class TestServe:
         asking.join()
 
         assert len(errors) == 1
+        assert caplog.records == []
+
+    def test_a_dropped_connection_gives_no_answer_and_makes_no_noise(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def drop(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "lifespan":
+                await APP(scope, receive, send)
+            elif scope["path"] == "/drop":
+                raise DropConnection
+            else:
+                await APP(scope, receive, send)
+
+        with (
+            caplog.at_level(logging.WARNING),
+            serve(drop) as serving,
+            httpx2.Client(trust_env=False) as client,
+        ):
+            client.get(f"{serving.url}/hello")
+            with pytest.raises(httpx2.TransportError):
+                client.get(f"{serving.url}/drop")
+            assert client.get(f"{serving.url}/hello").status_code == 200
+
         assert caplog.records == []
 
     def test_stop_is_fast_with_idle_connections_open(self) -> None:

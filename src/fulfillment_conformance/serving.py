@@ -41,6 +41,10 @@ class AddressNotUsable(UsageProblem):
     """The host and port cannot be listened on: not an address of this machine, or not allowed."""
 
 
+class DropConnection(Exception):  # noqa: N818 - it says what is to be done
+    """Raised by an application that is being served: the connection is cut, and the request stays unanswered."""
+
+
 class Portal:
     """An event loop on a daemon thread, and the way to run coroutines there from any other thread."""
 
@@ -272,9 +276,14 @@ class _Server:
         await asyncio.sleep(0)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; a request abandoned by `stop` ends quietly instead of as an error in the log."""
+        """Run the application; a request dropped, or abandoned by `stop`, ends quietly: it is no error for the log."""
         try:
             await self._app(scope, receive, send)
+        except DropConnection:
+            for connection in list(self._uvicorn.server_state.connections):
+                if getattr(connection, "scope", None) is scope:
+                    connection.transport.abort()
+            await self._let_connections_know()
         except asyncio.CancelledError:
             if not self._stopping:
                 raise
