@@ -6,6 +6,7 @@ from datetime import datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fulfillment_conformance.emulator.faults import NOTE
 from fulfillment_conformance.emulator.messages import origin_of
 from fulfillment_conformance.exchange import Exchange, HeaderList, Observer, Party
 
@@ -41,17 +42,21 @@ class Recorder:
             virtual_at=self._clock(),
         )
 
+        ended = False
+
         async def listen() -> Message:
             message = await receive()
             exchange.request_body = (exchange.request_body + message.get("body", b""))[:BODY_LIMIT]
             return message
 
         async def speak(message: Message) -> None:
+            nonlocal ended
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 exchange.response_headers = _pairs(message.get("headers", []))
             else:
                 exchange.response_body = (exchange.response_body + message.get("body", b""))[:BODY_LIMIT]
+                ended = not message.get("more_body", False)
             await send(message)
 
         started = time.monotonic()
@@ -61,6 +66,9 @@ class Recorder:
             exchange.error = f"{type(error).__name__}: {error}"
             raise
         finally:
+            exchange.purpose = scope.get(NOTE, "")
+            if not ended and exchange.error is None:
+                exchange.status, exchange.error = None, exchange.purpose or "the call was given up"
             exchange.seconds = time.monotonic() - started
             self._observer(exchange)
 

@@ -13,6 +13,7 @@ from fulfillment_conformance.emulator.clock import VirtualClock, wall_clock
 from fulfillment_conformance.emulator.control import Control
 from fulfillment_conformance.emulator.delivery import GENUINE, Courier, Notification
 from fulfillment_conformance.emulator.deviations import apply
+from fulfillment_conformance.emulator.faults import FaultPlan
 from fulfillment_conformance.emulator.fulfillment import FulfillmentApi
 from fulfillment_conformance.emulator.identity import IdentityProvider
 from fulfillment_conformance.emulator.messages import Request
@@ -43,6 +44,7 @@ class Emulator:
         clock: the marketplace's time.
         api: the Fulfillment API.
         courier: webhook delivery.
+        faults: what is done to single calls on purpose.
         landing_page_url: where buyers are sent from now on.
 
     Raises:
@@ -84,6 +86,7 @@ class Emulator:
             origin=self.origin,
             profile=settings.profile,
         )
+        self.faults = FaultPlan()
         self.landing_page_url = settings.landing_page_url
         self._compose: Composer = self._genuine
         apply(settings.deviations, self)
@@ -216,4 +219,5 @@ class Emulator:
         routes = [*self.api.routes(), *control.routes(), *WebPage(self, control).routes(), *self.identity.routes]
         app = Starlette(routes=routes, lifespan=lifespan)
         app.router.redirect_slashes = False
-        return app if observer is ignore else Recorder(app, observer=observer, clock=self.now)
+        disturbed = self.faults.around(app)
+        return disturbed if observer is ignore else Recorder(disturbed, observer=observer, clock=self.now)
