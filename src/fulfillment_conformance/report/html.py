@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from fulfillment_conformance.outcome import CheckResult, Outcome, TestRecord, Verdict
 from fulfillment_conformance.report import advice, sequence, sources
@@ -251,7 +251,7 @@ class _Page:
 
     def _request_to_repeat(self, checks: Sequence[CheckResult]) -> str | None:
         command = advice.request_to_repeat(checks, self._exchanges, self._results.role)
-        if command is None or len(command) > _LONGEST_COMMAND or not self._commands.allows(len(command)):
+        if command is None or len(command) > _LONGEST_COMMAND or not self._commands.allows(_size(command)):
             return None
         return command
 
@@ -420,12 +420,19 @@ def _anchor(number: str) -> str:
 
 
 def _shown_size(exchange: Mapping[str, Any]) -> int:
-    size = 600 + len(exchange["request"]["url"])
+    shown = [exchange["request"]["url"]]
     for message in (exchange["request"], exchange["response"]):
         if message is not None:
-            size += min(len(message["body"]), _SHOWN_BODY) + 16 * len(message["headers"])
-            size += sum(min(len(value), _SHOWN_HEADER) for _, value in message["headers"])
-    return size
+            shown += [
+                message["body"][:_SHOWN_BODY],
+                *(part[:_SHOWN_HEADER] for line in message["headers"] for part in line),
+            ]
+    return 600 + _size("\n".join(shown))
+
+
+def _size(text: str) -> int:
+    """Return how many characters a text takes in the page."""
+    return len(escape(visible(text)))
 
 
 def _in_full(exchange: Mapping[str, Any], head: _Head) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def draw(
     height = _HEAD + _ROW * len(arrows) + 12 + (22 if left_out else 0)
     parts = [
         Markup('<svg class="seq" viewBox="0 0 {0:.0f} {1}" width="{0:.0f}" height="{1}" role="group" aria-label="{2}">')
-        .format(width, height, title),
+        .format(width, height, one_line(title)),
         *(_participant(name, xs[name], height - (22 if left_out else 0)) for name in names),
         *(_drawn(arrow, xs, _HEAD + _ROW * index, width, addresses or {}) for index, arrow in enumerate(arrows)),
     ]  # fmt: skip

@@ -81,9 +81,11 @@ class Progress:
         self.on_record(record)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_conformance_finish(self, results: RunResults, folder: Path | None) -> None:
-        """Show the verdict."""
+    def pytest_conformance_finish(self, results: RunResults, folder: Path | None, problems: Sequence[str]) -> None:
+        """Show the verdict, and which files could not be written."""
         self.finish(results, folder)
+        for problem in problems:
+            self._display.trouble(self._redact(problem))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn which tests are going to run."""
