@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fulfillment_conformance.emulator.fulfillment import PATHS, PREFIX
 from fulfillment_conformance.emulator.messages import Reply
+from fulfillment_conformance.serving import DropConnection
 
 NOTE: Final = "fulfillment_conformance.note"
 """Key of a connection's scope under which a fault says what it did, for the evidence."""
@@ -78,16 +79,15 @@ class Answers(Fault):
 
 @dataclass(frozen=True, slots=True)
 class BreaksOff(Fault):
-    """The connection ends in the middle of the answer, before anything of its body has come."""
+    """The connection ends without an answer. Needs an application that `serving.serve` serves."""
 
     def __str__(self) -> str:
         return "connection cut on purpose"
 
     async def meet(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Promise a body and send none; the server then closes the connection."""
+        """Cut the connection."""
         await _body_of(receive)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        raise DropConnection(str(self))
 
 
 @dataclass(frozen=True, slots=True)
