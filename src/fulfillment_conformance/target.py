@@ -60,7 +60,7 @@ def _driver(text: str) -> str:
     return text
 
 
-_OF_THE_VISIT = placeholders("token", "landing_page", "subscription_id")
+_OF_THE_VISIT = placeholders("token", "landing_page", "subscription_id", "plan", "seats")
 _OF_THE_ACCOUNT = placeholders("subscription_id")
 
 
@@ -304,7 +304,17 @@ class State(FileModel):
     status: JsonPointer = Field(description="the JSON pointer to the status in the answer")
     plan: JsonPointer | None = None
     seats: JsonPointer | None = None
+    tenant: JsonPointer | None = None
+    term_end: JsonPointer | None = None
     words: dict[str, SubscriptionStatus] = Field(default_factory=dict)
+
+
+class SelfService(FileModel):
+    """What a customer does on the publisher's own pages once the landing page has opened, to change or cancel."""
+
+    change_plan: tuple[Step, ...] = Field(default=(), strict=False)
+    change_seats: tuple[Step, ...] = Field(default=(), strict=False)
+    cancel: tuple[Step, ...] = Field(default=(), strict=False)
 
 
 class Reconcile(FileModel):
@@ -330,16 +340,18 @@ class PublisherUnderTest(FileModel):
     webhook: Address | None = Field(default=None, description="the address of the connection webhook")
     onboarding: tuple[Step, ...] = Field(default=(), strict=False)
     state: State | None = None
+    self_service: SelfService | None = None
     reconcile: Reconcile | None = None
     tls_ca: ExistingFile | None = None
     timeouts: Timeouts = Timeouts()
+    webhook_token_version: Literal[1, 2] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         found: list[tuple[str, str]] = []
         if self.embedded:
             said = "embedded: true starts the reference publisher, which has its own; remove it"
-            own = ("landing_page", "webhook", "onboarding", "state", "reconcile", "tls_ca")
+            own = ("landing_page", "webhook", "onboarding", "state", "self_service", "reconcile", "tls_ca")
             found += [(key, said) for key in own if getattr(self, key)]
         else:
             for key, what in (("landing_page", "the landing page"), ("webhook", "the connection webhook")):
@@ -347,6 +359,10 @@ class PublisherUnderTest(FileModel):
                     found.append((key, f"missing; expected the address of {what}"))
             if self.defects:
                 found.append(("defects", "only the embedded reference publisher has defects; remove this key"))
+            if self.webhook_token_version is not None:
+                found.append(
+                    ("webhook_token_version", "stands below marketplace unless embedded is true; move it there")
+                )
         _refuse(found)
         return self
 
@@ -421,8 +437,10 @@ class Claims(FileModel):
     per_seat: bool = True
     refuses_changes: bool = False
     refused_plans: tuple[Text, ...] = Field(default=(), strict=False)
+    refuses_reinstatement: bool = False
     acknowledges_changes: bool = True
     sells_auto_activation: bool = False
+    bills_by_usage: bool = False
     sign_in: bool = False
 
 
