@@ -1,5 +1,6 @@
 """Hooks that the plugin calls, for those who want to follow a run: the terminal, Allure, a dashboard."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,5 +15,7 @@ def pytest_conformance_record(record: TestRecord, config: pytest.Config) -> None
 
 
 @pytest.hookspec()
-def pytest_conformance_finish(results: RunResults, folder: Path | None, config: pytest.Config) -> None:
-    """The run has ended, and its results are written to the folder, if there is one."""
+def pytest_conformance_finish(
+    results: RunResults, folder: Path | None, problems: Sequence[str], config: pytest.Config
+) -> None:
+    """The run has ended, and its results are written to the folder, if there is one; `problems` names what is not."""

@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 
@@ -20,7 +20,17 @@ from fulfillment_conformance.checks import Checks
 from fulfillment_conformance.errors import ConformanceError, EnvironmentUnavailable
 from fulfillment_conformance.interruptions import Interruption, TargetGone
 from fulfillment_conformance.outcome import Blame, CheckResult, ExitCode, Outcome, TestRecord
-from fulfillment_conformance.run import DEFAULT_SEED, EXCHANGES, Run, RunOptions, check_output, prepare, results_of
+from fulfillment_conformance.report.terminal import Mode, Progress
+from fulfillment_conformance.run import (
+    EXCHANGES,
+    EXCHANGES_OF_WORKERS,
+    Run,
+    RunOptions,
+    begin,
+    check_output,
+    prepare,
+    results_of,
+)
 
 _RUN = pytest.StashKey[Run]()
 _JUDGING = pytest.StashKey["Judging"]()
@@ -49,10 +59,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--target", metavar="FILE", help="target file: what is judged, and how (docs/target-file.md)")
     group.addoption("--fc-output", metavar="DIR", help="folder for results.json, exchanges.jsonl and the reports")
     group.addoption("--fc-profile", choices=["documented", "observed"], help="whose behaviour is expected")
-    group.addoption("--fc-seed", type=int, default=DEFAULT_SEED, metavar="N", help="source of all choices of the run")
+    group.addoption("--fc-seed", type=int, metavar="N", help="source of all choices of the run")
     group.addoption("--fc-only", action="append", default=[], metavar="ID", help="judge only this requirement")
     group.addoption("--fc-set", metavar="NAME", help="judge a frozen set of the catalogue")
-    group.addoption("--fc-progress", choices=["auto", "quiet", "json"], help=pytest.HELP_SUPPRESS if hasattr(pytest, "HELP_SUPPRESS") else None)
+    group.addoption("--fc-progress", choices=get_args(Mode), help="show our own progress; wants -p no:terminalreporter")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -78,16 +88,26 @@ def pytest_configure(config: pytest.Config) -> None:
             redaction_key=bytes.fromhex(workerinput["fc_redaction_key"]) if workerinput else None,
             worker=workerinput["workerid"] if workerinput else None,
         )
+        if workerinput is None:
+            begin(run)
     except ConformanceError as error:
         pytest.exit(f"{error}", returncode=error.exit_code)
     config.stash[_RUN] = run
+    config.option.fc_seed = run.seed  # what was chosen here holds for the workers as well
     judging = Judging(config, run)
     config.stash[_JUDGING] = judging
     config.pluginmanager.register(judging, "fulfillment-conformance-judging")
     for module in ("common", run.role):
         config.pluginmanager.import_plugin(f"fulfillment_conformance.fixtures.{module}")
-    if workerinput is None:
-        config.pluginmanager.register(_Workers(run), "fulfillment-conformance-workers")
+    if workerinput is not None:
+        return
+    config.pluginmanager.register(_Workers(run), "fulfillment-conformance-workers")
+    if not run.target.isolated and config.getoption("dist", "no") != "no":
+        config.option.dist = "loadgroup"  # any other way would let its tests run side by side
+    progress = config.getoption("--fc-progress")
+    if progress:
+        shown = Progress(progress, requirements=run.catalogue, redact=run.redactor.text)
+        config.pluginmanager.register(shown, "fulfillment-conformance-progress")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -307,7 +327,9 @@ class Judging:
         """Judge, write everything, and give the process its exit code."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever a teardown does, what was recorded is written
+        except KeyboardInterrupt:
+            self._interrupted, self._reason = True, "interrupted"
+        except Exception as error:  # whatever a teardown does, what was recorded is written
             self._faults.append(ExitCode.SUITE_FAULT)
             self._reason = f"the suite's own fault at the end: {type(error).__name__}: {error}"
         if self._is_worker:
@@ -315,9 +337,11 @@ class Judging:
         self._run.recorder.close()
         if self._run.options.output is not None:
             with contextlib.suppress(FileNotFoundError):
-                parts = sorted(self._run.options.output.glob("exchanges.gw*.jsonl"))
+                parts = sorted(self._run.options.output.glob(EXCHANGES_OF_WORKERS))
                 if parts:
                     evidence.merge(parts, self._run.options.output / EXCHANGES)
+        if session.shouldstop or session.shouldfail:
+            self._interrupted, self._reason = True, str(session.shouldstop or session.shouldfail)
         if not self._interrupted and not self._faults and session.exitstatus in {2, 3, 4}:
             self._faults.append(int(session.exitstatus))
         for name in self._claims.keys() - self._records.keys():
@@ -339,12 +363,13 @@ class Judging:
             reason=self._reason,
         )
         session.exitstatus = self.results.exit_code
+        problems: Sequence[str] = ()
         if self._run.options.output is not None:
             problems = report.write_all(self.results, self._run.options.output)
             if problems:
                 session.exitstatus = ExitCode.SUITE_FAULT
         self._config.hook.pytest_conformance_finish(
-            results=self.results, folder=self._run.options.output, config=self._config
+            results=self.results, folder=self._run.options.output, problems=problems, config=self._config
         )
 
     def _stop(self, code: int, reason: str) -> None:

@@ -2,15 +2,16 @@
 
 import os
 import platform
+import secrets
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from fulfillment_conformance import __version__
+from fulfillment_conformance import __version__, report
 from fulfillment_conformance.catalogue import Catalogue, Requirement
 from fulfillment_conformance.errors import NothingSelected, UsageProblem
 from fulfillment_conformance.evidence import Recorder
@@ -24,6 +25,7 @@ from fulfillment_conformance.target import MarketplaceTarget, PublisherTarget, l
 Profile = Literal["documented", "observed"]
 DEFAULT_SEED = 1
 EXCHANGES = "exchanges.jsonl"
+EXCHANGES_OF_WORKERS = "exchanges.gw*.jsonl"
 _PACKAGES = ("pytest", "hypothesis", "schemathesis", "httpx2", "msal", "starlette", "uvicorn", "allure-pytest")
 
 
@@ -35,7 +37,8 @@ class RunOptions:
         target: the target file.
         output: folder for the results; None keeps nothing but the exit code and the terminal.
         profile: `documented` or `observed`; None takes the target's own, else `documented`.
-        seed: where all choices of the run come from.
+        seed: where all choices of the run come from; None takes `DEFAULT_SEED`, and a fresh one for a publisher that
+            may remember the subscriptions of an earlier run.
         only: requirement ids to judge; empty for all.
         set_name: a frozen set of the catalogue instead of the whole of it.
     """
@@ -43,7 +46,7 @@ class RunOptions:
     target: Path
     output: Path | None = None
     profile: Profile | None = None
-    seed: int = DEFAULT_SEED
+    seed: int | None = None
     only: Sequence[str] = ()
     set_name: str | None = None
 
@@ -75,6 +78,7 @@ class Run:
     @property
     def seed(self) -> int:
         """The seed in force."""
+        assert self.options.seed is not None, "chosen by `prepare`"
         return self.options.seed
 
     def concerns(self, claims: Iterable[str]) -> bool:
@@ -103,6 +107,10 @@ def prepare(
         NothingSelected: the selected ids belong to the other role.
     """
     target = load_target(options.target, environ)
+    if options.seed is None:
+        # A publisher with a memory of its own would meet the subscriptions of an earlier run again.
+        seed = DEFAULT_SEED if target.role == "marketplace" or target.isolated else secrets.randbelow(2**31)
+        options = replace(options, seed=seed)
     catalogue = Catalogue.load()
     redactor = Redactor(target.secrets, key=redaction_key)
     scope = _scope(catalogue, target.role, options)
@@ -132,6 +140,29 @@ def _scope(catalogue: Catalogue, role: str, options: RunOptions) -> tuple[Requir
             f"`fulfillment-conformance list --role {role}` shows what is"
         )
     return scope
+
+
+def begin(run: Run) -> None:
+    """Say in the output folder, if there is one, that a run has begun; what an earlier one left goes.
+
+    Raises:
+        UsageProblem: the folder cannot be written to.
+    """
+    folder = run.options.output
+    if folder is None:
+        return
+    for part in folder.glob(EXCHANGES_OF_WORKERS):
+        part.unlink()  # of a run that died; it would be taken for this one's
+    report.begin(
+        folder,
+        role=run.role,
+        set=run.options.set_name,
+        profile=run.profile,
+        seed=run.seed,
+        target=run.redactor.data(run.target.describe()),
+        environment=environment(),
+        started=run.started,
+    )
 
 
 def check_output(folder: Path) -> None:
