@@ -4,8 +4,8 @@ A check never raises. `Checks` collects what a test decides; the plugin fails th
 failed check. Rules kept here, so that no test can forget them:
 
 * a refusal counts only beside a *twin*, the same request without the fault, that was accepted; otherwise `undecided`;
-* statuses that the catalogue row lists as accepted readings pass with a note, those only observed pass under the profile
-  `observed` alone;
+* statuses that the catalogue row lists as accepted readings pass with a note, those only observed pass under the
+  profile `observed` alone;
 * what could not be arranged is `untestable`, with the name of what is missing.
 """
 
@@ -37,11 +37,11 @@ class Effects(Protocol):
         """Return the exchanges that show it."""
 
 
-class UnclaimedRequirement(Exception):
+class UnclaimedRequirement(Exception):  # noqa: N818 - says what is so
     """A test checks an id that its marker does not claim: the suite's own fault."""
 
 
-class UnwrittenReading(Exception):
+class UnwrittenReading(Exception):  # noqa: N818 - says what is so
     """A test relies on a reading that the catalogue row does not list: the suite's own fault."""
 
 
@@ -53,7 +53,7 @@ class Checks:
     ) -> None:
         self.results: list[CheckResult] = []
         self.profile = profile
-        self._claims = claims
+        self.claims = tuple(claims)
         self._catalogue = catalogue
         self._redactor = redactor
 
@@ -63,9 +63,9 @@ class Checks:
         Raises:
             UnclaimedRequirement: the test's `requirement` marker does not name the id.
         """
-        if requirement_id not in self._claims:
+        if requirement_id not in self.claims:
             raise UnclaimedRequirement(
-                f"check({requirement_id!r}): the test claims {', '.join(self._claims)}; add the id to its marker"
+                f"check({requirement_id!r}): the test claims {', '.join(self.claims)}; add the id to its marker"
             )
         return Check(self._catalogue[requirement_id], self)
 
@@ -124,10 +124,11 @@ class Check:
         """Record a free condition, with what was expected and what was seen in words.
 
         `observed` says that what came is one of the row's readings that were only observed, the one whose text contains
-        these words: it passes under the profile `observed`, and is named as known behaviour of the live service where it
-        fails.
+        these words: it passes under the profile `observed`, and is named as known behaviour of the live service where
+        it fails.
         """
-        outcome, more = (Outcome.PASSED, ()) if condition else (Outcome.FAILED, ())
+        outcome = Outcome.PASSED if condition else Outcome.FAILED
+        more: tuple[str, ...] = ()
         if observed is not None and not condition:
             outcome, more = self._as_observed(self._observed_reading(observed))
         self._checks.record(
@@ -238,9 +239,7 @@ class Check:
             notes=notes,
         )
 
-    def refused(
-        self, answer: Answer, *, with_status: int | Collection[int] | None = None, while_twin: Answer
-    ) -> bool:
+    def refused(self, answer: Answer, *, with_status: int | Collection[int] | None = None, while_twin: Answer) -> bool:
         """Record whether a faulty request is refused while its twin, the same without the fault, is accepted.
 
         Args:
@@ -274,8 +273,8 @@ class Check:
     def turned_away(self, answer: Answer, *, while_twin: Answer) -> bool:
         """Record whether a webhook turned an unauthenticated call away, while the genuine one is taken.
 
-        Any 4xx does, 401 best of all; a 5xx does with a warning, for it asks to be called again. An answer of 2xx or 3xx,
-        or none, does not. Without a twin that is taken it stays undecided.
+        Any 4xx does, 401 best of all; a 5xx does with a warning, for it asks to be called again. An answer of 2xx or
+        3xx, or none, does not. Without a twin that is taken it stays undecided.
         """
         rests_on = [answer.exchange, while_twin.exchange]
         wanted = f"{_request(answer)} refused with 401, or another 4xx"

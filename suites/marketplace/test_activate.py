@@ -88,7 +88,7 @@ def test_a_suspended_subscription_is_not_activated(marketplace, situations, chec
 
 
 @requirement("ACT-013")
-def test_activating_twice_changes_nothing(marketplace, situations, subscribed, check):
+def test_activating_twice_changes_nothing(marketplace, subscribed, check):
     """Activate on a Subscribed subscription is answered 200 or 400; it stays Subscribed."""
     again = marketplace.activate(subscribed.id, plan=subscribed.plan)
 

@@ -61,7 +61,7 @@ def test_get_works_in_every_status(marketplace, situations, check, status):
 
 @requirement("GET-007", "GET-009", "GET-010")
 def test_ids_are_shown(marketplace, purchase, check):
-    """id is a GUID; publisherId and offerId are strings, the offer the one that was bought."""
+    """Id is a GUID; publisherId and offerId are strings, the offer the one that was bought."""
     got = marketplace.get_subscription(purchase.id)
 
     check("GET-007").is_guid(got["id"])
@@ -71,7 +71,7 @@ def test_ids_are_shown(marketplace, purchase, check):
 
 @requirement("GET-008")
 def test_the_name_is_shown(marketplace, purchase, check):
-    """name is a string, the one that resolve tells."""
+    """Name is a string, the one that resolve tells."""
     got = marketplace.get_subscription(purchase.id)
 
     check("GET-008").is_a(got["name"], str, meaning="a string")
@@ -80,7 +80,7 @@ def test_the_name_is_shown(marketplace, purchase, check):
 
 @requirement("GET-011")
 def test_the_purchased_plan_is_shown(marketplace, purchase, check):
-    """planId is the plan that was bought."""
+    """PlanId is the plan that was bought."""
     check("GET-011").equals(marketplace.get_subscription(purchase.id).plan, purchase.plan)
 
 
@@ -95,7 +95,7 @@ def test_a_completed_plan_change_is_shown(marketplace, situations, subscribed, c
 
 @requirement("GET-012")
 def test_seats_of_a_per_seat_plan_are_a_number(marketplace, situations, check):
-    """quantity is the number of seats, as a JSON integer."""
+    """Quantity is the number of seats, as a JSON integer."""
     purchase = situations.buy("per-seat")
     quantity = marketplace.get_subscription(purchase.id).quantity
 
@@ -106,13 +106,13 @@ def test_seats_of_a_per_seat_plan_are_a_number(marketplace, situations, check):
 
 @requirement("GET-012")
 def test_seats_of_a_flat_plan_are_empty(marketplace, purchase, check):
-    """quantity is absent, null, 0 or an empty string where seats mean nothing."""
+    """Quantity is absent, null, 0 or an empty string where seats mean nothing."""
     check("GET-012").absent_or(marketplace.get_subscription(purchase.id).quantity, [None, "", 0])
 
 
 @requirement("GET-014")
 def test_the_beneficiary_is_described(marketplace, purchase, check):
-    """beneficiary has emailId, objectId and tenantId, the ids as GUIDs."""
+    """Beneficiary has emailId, objectId and tenantId, the ids as GUIDs."""
     party = marketplace.get_subscription(purchase.id)["beneficiary"]
 
     check("GET-014").is_a(party["emailId"], str, meaning="a string")
@@ -122,7 +122,7 @@ def test_the_beneficiary_is_described(marketplace, purchase, check):
 
 @requirement("GET-015")
 def test_the_purchaser_is_described(marketplace, purchase, check):
-    """purchaser has emailId, objectId and tenantId, the ids as GUIDs."""
+    """Purchaser has emailId, objectId and tenantId, the ids as GUIDs."""
     party = marketplace.get_subscription(purchase.id)["purchaser"]
 
     check("GET-015").is_a(party["emailId"], str, meaning="a string")
@@ -148,7 +148,7 @@ def test_a_reseller_purchase_names_two_tenants(marketplace, situations, check):
 
 @requirement("GET-017")
 def test_puid_is_text_or_missing(marketplace, purchase, check):
-    """puid is a string, null or absent."""
+    """Puid is a string, null or absent."""
     puid = marketplace.get_subscription(purchase.id)["beneficiary"]["puid"]
 
     check("GET-017").that(
@@ -161,7 +161,7 @@ def test_puid_is_text_or_missing(marketplace, purchase, check):
 
 @requirement("GET-018")
 def test_allowed_operations_are_a_set_with_read(marketplace, purchase, check):
-    """allowedCustomerOperations is an array of Read, Update and Delete without repeats; Read is always among them."""
+    """AllowedCustomerOperations is an array of Read, Update and Delete without repeats; Read is always among them."""
     allowed = marketplace.get_subscription(purchase.id)["allowedCustomerOperations"]
 
     check("GET-018").is_a(allowed, list, meaning="an array")
@@ -188,13 +188,13 @@ def test_fields_that_do_not_matter_have_their_documented_form(marketplace, purch
 
 @requirement("GET-022")
 def test_a_bought_plan_is_no_trial(marketplace, purchase, check):
-    """isFreeTrial is a boolean or missing, and not true outside of a trial."""
+    """IsFreeTrial is a boolean or missing, and not true outside of a trial."""
     check("GET-022").absent_or(marketplace.get_subscription(purchase.id)["isFreeTrial"], [False])
 
 
 @requirement("GET-022")
 def test_a_trial_is_marked(marketplace, situations, check):
-    """isFreeTrial is true while a free trial runs."""
+    """IsFreeTrial is true while a free trial runs."""
     situations.needs("free-trial")
     trial = next((pair for pair in situations.plans() if pair[1].has_free_trials), None)
     if trial is None:
@@ -207,13 +207,13 @@ def test_a_trial_is_marked(marketplace, situations, check):
 
 @requirement("GET-023")
 def test_auto_renew_is_a_boolean(marketplace, purchase, check):
-    """autoRenew tells whether the subscription renews by itself."""
+    """AutoRenew tells whether the subscription renews by itself."""
     check("GET-023").is_a(marketplace.get_subscription(purchase.id)["autoRenew"], bool, meaning="a boolean")
 
 
 @requirement("GET-026")
 def test_the_creation_time_is_shown(marketplace, situations, purchase, check):
-    """created is a date-time that does not lie in the future."""
+    """Created is a date-time that does not lie in the future."""
     created = marketplace.get_subscription(purchase.id)["created"]
     day = day_of(created.value)
 

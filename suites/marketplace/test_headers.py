@@ -18,7 +18,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 READS = {
     "resolve": lambda api, purchase, **faults: api.resolve(purchase.token, **faults),
-    "list": lambda api, purchase, **faults: api.list_subscriptions(**faults),
+    "list": lambda api, _, **faults: api.list_subscriptions(**faults),
     "get": lambda api, purchase, **faults: api.get_subscription(purchase.id, **faults),
     "plans": lambda api, purchase, **faults: api.list_available_plans(purchase.id, **faults),
     "operations": lambda api, purchase, **faults: api.list_operations(purchase.id, **faults),
@@ -100,7 +100,7 @@ def test_ids_are_made_up_when_the_caller_sends_none(marketplace, purchase, check
 
 
 @requirement("HDR-009", "HDR-011")
-def test_refusals_carry_ids_too(marketplace, purchase, unknown_id, check):
+def test_refusals_carry_ids_too(marketplace, unknown_id, check):
     """An error answer has both ids as well: support asks for them."""
     refused = marketplace.get_subscription(unknown_id)
 
@@ -174,7 +174,8 @@ def test_a_clients_mistake_is_no_server_error(marketplace, purchase, check):
 
 
 @requirement("HDR-022")
-def test_the_list_answers_with_and_without_a_slash(marketplace, purchase, check):
+@pytest.mark.usefixtures("purchase")
+def test_the_list_answers_with_and_without_a_slash(marketplace, check):
     """/saas/subscriptions and /saas/subscriptions/ are the same list."""
     plain, slashed = marketplace.list_subscriptions(), marketplace.request("GET", "/", "list with slash")
 
@@ -201,7 +202,7 @@ def test_property_names_are_the_documented_ones(marketplace, purchase, check):
 
 @requirement("HDR-024")
 def test_enumeration_values_are_not_padded(marketplace, purchase, check):
-    """saasSubscriptionStatus and the like carry no blanks."""
+    """SaasSubscriptionStatus and the like carry no blanks."""
     got = marketplace.get_subscription(purchase.id)
 
     check("HDR-024").equals(got.status, "PendingFulfillmentStart")
@@ -227,7 +228,7 @@ def test_put_on_a_subscription_is_refused(marketplace, purchase, check):
 
 @requirement("HDR-030")
 def test_timestamps_can_be_read(marketplace, purchase, check):
-    """created is ISO 8601 with any number of fractional digits up to seven, with or without Z."""
+    """Created is ISO 8601 with any number of fractional digits up to seven, with or without Z."""
     created = marketplace.get_subscription(purchase.id)["created"]
 
     check("HDR-030").that(

@@ -40,7 +40,7 @@ def test_resolve_tells_name_offer_and_plan(marketplace, purchase, check):
 
 @requirement("RES-009")
 def test_resolve_tells_the_seats_of_a_per_seat_plan(marketplace, situations, check):
-    """quantity is the number of purchased seats."""
+    """Quantity is the number of purchased seats."""
     purchase = situations.buy("per-seat")
 
     quantity = marketplace.resolve(purchase.token)["quantity"]
@@ -50,7 +50,7 @@ def test_resolve_tells_the_seats_of_a_per_seat_plan(marketplace, situations, che
 
 @requirement("RES-009")
 def test_resolve_may_leave_the_quantity_of_a_flat_plan_empty(marketplace, purchase, check):
-    """quantity is absent, null, 0 or an empty string where seats mean nothing."""
+    """Quantity is absent, null, 0 or an empty string where seats mean nothing."""
     check("RES-009").absent_or(marketplace.resolve(purchase.token)["quantity"], [None, 0, ""])
 
 
@@ -127,9 +127,7 @@ def test_a_token_that_was_expired_when_issued_is_refused(marketplace, situations
 @requirement("RES-017")
 def test_resolve_without_the_token_header_is_refused(marketplace, purchase, check):
     """Without x-ms-marketplace-token the answer is 400."""
-    check("RES-017").refused(
-        marketplace.resolve(None), with_status=400, while_twin=marketplace.resolve(purchase.token)
-    )
+    check("RES-017").refused(marketplace.resolve(None), with_status=400, while_twin=marketplace.resolve(purchase.token))
 
 
 @requirement("RES-018")
@@ -192,7 +190,7 @@ def test_resolving_twice_gives_the_same_subscription(marketplace, purchase, chec
 
 @requirement("RES-028")
 def test_the_customer_may_do_everything_with_a_direct_purchase(marketplace, purchase, check):
-    """allowedCustomerOperations holds Read, Update and Delete unless the purchase came through a reseller."""
+    """AllowedCustomerOperations holds Read, Update and Delete unless the purchase came through a reseller."""
     allowed = marketplace.resolve(purchase.token)["subscription"]["allowedCustomerOperations"]
 
     check("RES-028").that(
@@ -205,21 +203,17 @@ def test_the_customer_may_do_everything_with_a_direct_purchase(marketplace, purc
 
 @requirement("RES-028")
 def test_the_customer_may_only_read_what_a_reseller_bought(marketplace, situations, check):
-    """allowedCustomerOperations of a CSP purchase is [Read]."""
+    """AllowedCustomerOperations of a CSP purchase is [Read]."""
     situations.needs("csp")
     purchase = situations.buy(channel="csp")
 
-    check("RES-028").equals(
-        marketplace.resolve(purchase.token)["subscription"]["allowedCustomerOperations"], ["Read"]
-    )
+    check("RES-028").equals(marketplace.resolve(purchase.token)["subscription"]["allowedCustomerOperations"], ["Read"])
 
 
 @requirement("RES-031")
 def test_resolve_is_not_a_get(marketplace, purchase, check):
     """Only POST is defined for resolve."""
-    got = marketplace.request(
-        "GET", "/resolve", "GET resolve", headers={"x-ms-marketplace-token": purchase.token}
-    )
+    got = marketplace.request("GET", "/resolve", "GET resolve", headers={"x-ms-marketplace-token": purchase.token})
 
     check("RES-031").refused(got, while_twin=marketplace.resolve(purchase.token))
 

@@ -98,7 +98,7 @@ def test_unsubscribe_ends_access_without_a_patch(publisher, subscribed, check):
 
 
 @requirement("WHK-035")
-def test_a_cancellation_of_a_purchase_never_opened_is_no_error(stage, publisher, purchase, check):
+def test_a_cancellation_of_a_purchase_never_opened_is_no_error(publisher, purchase, check):
     """Cancelled before the landing page was ever opened: the publisher does not know it, and that is all right."""
     answer = publisher.receives(purchase.unsubscribe())
 

@@ -1,4 +1,4 @@
-"""The Fulfillment API v2 as a publisher's back end calls it: eleven operations, every header and body in the test's hand.
+"""The Fulfillment API v2 as a publisher's back end calls it: all headers and bodies in the test's hand.
 
 A call is right by default; a test that wants a fault says which part is faulty. Answers are never judged here.
 """
@@ -56,8 +56,8 @@ class FulfillmentClient:
         self,
         subscription_id: str,
         *,
-        plan: str | None | _Default = DEFAULT,
-        quantity: int | None | _Default = DEFAULT,
+        plan: str | _Default | None = DEFAULT,
+        quantity: int | _Default | None = DEFAULT,
         **faults: Any,
     ) -> Answer:
         """POST activate; without `plan` and `quantity` there is no body."""
@@ -84,7 +84,7 @@ class FulfillmentClient:
         path = f"/{_part(subscription_id)}/listAvailablePlans"
         return Answer(self._call("GET", path, "list available plans", query=query, **faults))
 
-    def change_plan(self, subscription_id: str, plan: str | None | _Default, **faults: Any) -> "AcceptedAnswer":
+    def change_plan(self, subscription_id: str, plan: str | _Default | None, **faults: Any) -> "AcceptedAnswer":
         """PATCH the subscription with a new plan."""
         return self._patch(subscription_id, "change plan", _body(planId=plan), faults)
 
@@ -106,7 +106,7 @@ class FulfillmentClient:
         return OperationAnswer(self._call("GET", path, "get operation", **faults))
 
     def update_operation(
-        self, subscription_id: str, operation_id: str, status: str | None | _Default, **faults: Any
+        self, subscription_id: str, operation_id: str, status: str | _Default | None, **faults: Any
     ) -> Answer:
         """PATCH an operation with Success or Failure."""
         path = f"/{_part(subscription_id)}/operations/{_part(operation_id)}"
@@ -117,9 +117,7 @@ class FulfillmentClient:
         return Answer(self._call(method, path, purpose, **faults))
 
     def _patch(self, subscription_id: str, purpose: str, body: Any, faults: dict[str, Any]) -> "AcceptedAnswer":
-        return AcceptedAnswer(
-            self._call("PATCH", f"/{_part(subscription_id)}", purpose, **{"json": body} | faults)
-        )
+        return AcceptedAnswer(self._call("PATCH", f"/{_part(subscription_id)}", purpose, **{"json": body} | faults))
 
     def _call(
         self,
@@ -145,8 +143,8 @@ class FulfillmentClient:
         url: str,
         purpose: str,
         *,
-        token: str | None | _Default = DEFAULT,
-        authorization: str | None | _Default = DEFAULT,
+        token: str | _Default | None = DEFAULT,
+        authorization: str | _Default | None = DEFAULT,
         headers: Mapping[str, str | None] | None = None,
         json: Any = DEFAULT,
         content: bytes | None = None,

@@ -1,7 +1,7 @@
 """A buyer with a browser: opens a page, follows redirects, fills in a form, signs in with Entra.
 
-Only addresses that the target file names, and the emulator's own, are ever opened; a page that leads elsewhere is looked
-at no further.
+Only addresses that the target file names, and the emulator's own, are ever opened; a page that leads elsewhere is
+looked at no further.
 """
 
 from collections.abc import Callable, Mapping
@@ -127,7 +127,13 @@ class Buyer:
             if self.page is not None and _origin(self.page.url) == origin:
                 headers["referer"] = self.page.url
         exchange = self._http.send(
-            method, url.split("#")[0], headers=headers, content=body, sender="buyer", receiver=party, purpose=purpose
+            method,
+            url.split("#", maxsplit=1)[0],
+            headers=headers,
+            content=body,
+            sender="buyer",
+            receiver=party,
+            purpose=purpose,
         )
         self._keep_cookies(origin, exchange)
         return exchange

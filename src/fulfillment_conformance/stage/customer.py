@@ -14,6 +14,7 @@ from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, abo
 from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, Account, Publisher
 from fulfillment_conformance.target import Get, Post, SubmitForm
 
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a publisher did with a change: the PATCH it sent, if any, and how the operation ended."""
@@ -221,8 +222,8 @@ class Customer:
     def settles(self, announcement: Announcement) -> Outcome:
         """Wait until a change has an outcome: by PATCH, by rejection, or by silence for ten seconds.
 
-        Silence is measured in real time, since the publisher's clock is real; then the marketplace's ten seconds pass. A
-        publisher that does not acknowledge, by its claim or by what it has shown, is not waited for that long. A
+        Silence is measured in real time, since the publisher's clock is real; then the marketplace's ten seconds pass.
+        A publisher that does not acknowledge, by its claim or by what it has shown, is not waited for that long. A
         notification that was not taken has no outcome yet: it would be delivered again.
         """
         operation_id = announcement.operation.id
@@ -292,9 +293,7 @@ class Customer:
 
     def _filled(self, fields: object) -> "dict[str, str]":
         assert isinstance(fields, dict)
-        return {
-            key: self._fill(value) if isinstance(value, str) else value for key, value in fields.items()
-        }
+        return {key: self._fill(value) if isinstance(value, str) else value for key, value in fields.items()}
 
 
 def with_token(landing_page: str, token: str) -> str:

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.applications import Starlette
-from starlette.types import Receive, Scope, Send
-
 from fulfillment_conformance.certificates import CertificateAuthority
 from fulfillment_conformance.emulator import Settings
 from fulfillment_conformance.emulator.identity import IdentitySettings
@@ -24,17 +21,15 @@ from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.interruptions import MissingCapability, Precondition
 from fulfillment_conformance.marketplace import Offer, Plan, Purchase
 from fulfillment_conformance.preflight import Preflight, clocks_agree, reachable
-from fulfillment_conformance.reference_publisher import ReferencePublisher, SignIn
-from fulfillment_conformance.reference_publisher import Settings as PublisherSettings
 from fulfillment_conformance.run import Run
-from fulfillment_conformance.serving import serve, shared_portal
+from fulfillment_conformance.serving import serve
+from fulfillment_conformance.silence import PROBE_SECONDS, SilenceWatch
 from fulfillment_conformance.stage.buyer import Buyer
 from fulfillment_conformance.stage.customer import Customer
+from fulfillment_conformance.stage.embedded import embedded_service
 from fulfillment_conformance.stage.microsoft import Microsoft
 from fulfillment_conformance.stage.publisher import Publisher, Service
-from fulfillment_conformance.target import PublisherTarget, Reconcile, State, SubmitForm
-
-PROBE_SECONDS = 5.0
+from fulfillment_conformance.target import PublisherTarget
 
 
 @dataclass
@@ -47,9 +42,12 @@ class Stage:
     http: HttpClient
     party_of: Callable[[str], Party | None]
     token_version: int
-    _watchers: list[Callable[[Exchange], None]] = field(default_factory=list)
     _bystander: Customer | None = None
     _names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    silence: SilenceWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.silence = SilenceWatch("publisher", self.answers)
 
     @property
     def refused_plans(self) -> tuple[str, ...]:
@@ -63,7 +61,9 @@ class Stage:
         """The offers of the publisher under test."""
         identity = self.microsoft.emulator.settings.identity
         known = self.microsoft.perform(lambda market: tuple(market.offers()))
-        return tuple(offer for offer in known if (offer.tenant_id, offer.app_id) == (identity.tenant_id, identity.client_id))
+        return tuple(
+            offer for offer in known if (offer.tenant_id, offer.app_id) == (identity.tenant_id, identity.client_id)
+        )
 
     def a_plan(self, wanted: Callable[[Plan], bool]) -> tuple[Offer, Plan]:
         """Return the first plan that is wanted, of an offer with another plan to change to where there is one."""
@@ -128,7 +128,7 @@ class Stage:
         )
 
     def bystander(self) -> Customer | None:
-        """Return the customer whose genuine changes show that the publisher has caught up; None if it cannot have one."""
+        """Return the customer whose genuine changes show that the publisher has caught up; None if there can be none."""
         if self._bystander is None:
             try:
                 bystander = self.subscribed()
@@ -140,21 +140,6 @@ class Stage:
         return self._bystander
 
     # --- is the publisher still there? ---
-
-    @contextmanager
-    def watching(self, unanswered: Callable[[Exchange], None]) -> Iterator[None]:
-        """Tell of every request to the publisher that gets no answer, while the block runs."""
-        self._watchers.append(unanswered)
-        try:
-            yield
-        finally:
-            self._watchers.remove(unanswered)
-
-    def notice(self, exchange: Exchange) -> None:
-        """Pass a finished exchange on to whoever watches for silence."""
-        if exchange.status is None and exchange.receiver == "publisher":
-            for watcher in tuple(self._watchers):
-                watcher(exchange)
 
     def answers(self) -> bool:
         """Whether the publisher answers anything at all, now."""
@@ -184,7 +169,7 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
     def observe(exchange: Exchange) -> None:
         run.recorder(exchange)
         for stage in opened:
-            stage.notice(exchange)
+            stage.silence.notice(exchange)
 
     with ExitStack() as stack:
         played = target.marketplace
@@ -203,7 +188,7 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         embedded = target.publisher.embedded
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fulfillment-conformance-")))
         if embedded:
-            service = _embedded_service(target, microsoft, stack, authority.write(folder), authority, origins)
+            service = embedded_service(target, microsoft, stack, authority.write(folder), authority, origins)
         else:
             service = _external_service(target, microsoft, stack, authority, origins)
         # Buyers also open the emulator's sign-in page, whose certificate this run made.
@@ -216,7 +201,7 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         stage = Stage(
             microsoft=microsoft,
             publisher=publisher,
-            forge=Forge(microsoft.emulator.identity),
+            forge=Forge(microsoft.emulator.identity, version=settings.webhook_token_version),
             http=http,
             party_of=origins.get,
             token_version=settings.webhook_token_version,
@@ -241,7 +226,7 @@ def _settings(run: Run, target: PublisherTarget) -> Settings:
         seed=run.seed,
         offers=offers,
         identity=identity,
-        webhook_token_version=played.webhook_token_version if played is not None else 2,
+        webhook_token_version=played.webhook_token_version if played else target.publisher.webhook_token_version or 2,
         webhook_timeout=target.publisher.timeouts.webhook,
         webhook_trust=trust(target.publisher.tls_ca) if target.publisher.tls_ca else None,
         control_key=played.control_key.get_secret_value() if played is not None and played.control_key else None,
@@ -256,15 +241,15 @@ def _external_service(
     origins: dict[str, Party],
 ) -> Service:
     played, spec = target.marketplace, target.publisher
-    assert played is not None and spec.landing_page is not None and spec.webhook is not None
+    assert played is not None
+    assert spec.landing_page is not None
+    assert spec.webhook is not None
     listening = [(played.listen, played.tls is True)]
     if played.listen_tls is not None:
         listening.append((played.listen_tls, True))
     for place, encrypted in listening:
         context = authority.server_context(place.host, "localhost", "127.0.0.1") if encrypted else None
-        serving = stack.enter_context(
-            serve(microsoft.emulator.app, host=place.host, port=place.port, tls=context)
-        )
+        serving = stack.enter_context(serve(microsoft.emulator.app, host=place.host, port=place.port, tls=context))
         origins[serving.url] = "identity"
         origins[f"{urlsplit(serving.url).scheme}://localhost:{serving.port}"] = "identity"
     return Service(
@@ -272,80 +257,11 @@ def _external_service(
         webhook=str(spec.webhook),
         onboarding=spec.onboarding,
         state=spec.state,
+        self_service=spec.self_service,
         reconcile=spec.reconcile,
         timeouts=spec.timeouts,
         claims=target.claims,
     )
-
-
-def _embedded_service(
-    target: PublisherTarget,
-    microsoft: Microsoft,
-    stack: ExitStack,
-    ca_file: Path,
-    authority: CertificateAuthority,
-    origins: dict[str, Party],
-) -> Service:
-    """Serve the emulator, and the reference publisher set up for it, on free ports of loopback."""
-    identity = microsoft.emulator.settings.identity
-    api = stack.enter_context(serve(microsoft.emulator.app))
-    entra = stack.enter_context(serve(microsoft.emulator.app, tls=authority.server_context("127.0.0.1", "localhost")))
-    origins[api.url] = origins[entra.url] = "identity"
-    late = _Late()
-    site = stack.enter_context(serve(late))
-    settings = PublisherSettings(
-        tenant_id=identity.tenant_id,
-        client_id=identity.client_id,
-        client_secret=identity.client_secret,
-        api_url=f"{api.url}/api",
-        login_url=entra.url,
-        ca_file=ca_file,
-        public_url=site.url,
-        sign_in=SignIn(client_id=identity.landing_client_id, client_secret=identity.landing_client_secret),
-        refused_plans=frozenset(target.claims.refused_plans),
-    )
-    try:
-        reference = ReferencePublisher(settings, defects=target.publisher.defects)
-    except ValueError as error:
-        raise UsageProblem(f"{target.file}: publisher.defects: {error}") from error
-    stack.enter_context(late.serving(reference.app))
-    return Service(
-        landing_page=f"{site.url}/signup",
-        webhook=f"{site.url}/webhook",
-        onboarding=(SubmitForm(submit="form", fields={"contactEmail": "buyer@contoso-customer.example"}),),
-        state=State(get="/accounts/{subscription_id}", status="/status", plan="/planId", seats="/quantity"),
-        reconcile=Reconcile(post="/admin/reconcile"),
-        timeouts=target.publisher.timeouts,
-        claims=target.claims,
-    )
-
-
-class _Late:
-    """An application that takes its port first and gets its content afterwards, because its settings name the port."""
-
-    def __init__(self) -> None:
-        self._content: Starlette | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            for event in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{event}.complete"})
-        elif self._content is not None:
-            await self._content(scope, receive, send)
-
-    @contextmanager
-    def serving(self, content: Starlette) -> Iterator[None]:
-        """Serve `content`, with its own lifespan around the block."""
-        lifespan = content.router.lifespan_context(content)
-        portal = shared_portal()
-        portal.call(lifespan.__aenter__)
-        self._content = content
-        try:
-            yield
-        finally:
-            self._content = None
-            portal.call(lifespan.__aexit__, None, None, None)
 
 
 def _fly(preflight: Preflight, stage: Stage) -> None:
@@ -375,4 +291,3 @@ def _ordinary(plan: Plan) -> bool:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
-

@@ -12,8 +12,7 @@ from fulfillment_conformance.answers import ABSENT, Answer, Reading
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.http_client import HttpClient
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
-from fulfillment_conformance.target import Claims, Reconcile, State, Step, Timeouts
-
+from fulfillment_conformance.target import Claims, Reconcile, SelfService, State, Step, Timeouts
 
 ACCEPTANCE_SECONDS = 10.0
 """The window in which a publisher can report the outcome of a change (WHK-025)."""
@@ -32,6 +31,7 @@ class Service:
     webhook: str
     onboarding: tuple[Step, ...] = ()
     state: State | None = None
+    self_service: SelfService | None = None
     reconcile: Reconcile | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     claims: Claims = field(default_factory=Claims)
@@ -39,17 +39,19 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the publisher shows about one subscription, in Microsoft's words; readings are absent where it says nothing."""
+    """What the publisher shows about a subscription, in Microsoft's words; readings are absent where it says nothing."""
 
     status: Reading
     plan: Reading
     seats: Reading
+    tenant: Reading
+    term_end: Reading
     exchange: Exchange
 
     @property
     def gives_access(self) -> bool:
         """Whether the customer can use the service."""
-        return self.status.value == "Subscribed"
+        return bool(self.status.value == "Subscribed")
 
     def differences(self, before: "Account") -> list[str]:
         """Describe what changed since an earlier look."""
@@ -108,13 +110,11 @@ class Publisher:
     ) -> Answer:
         """Let the publisher receive a notification and return its answer.
 
-        What is not given is genuine. The marketplace takes the answer for the publisher's only if nothing is forged:
-        neither token nor `authorization` (all values of that header) nor headers nor method nor address. A payload in another shape is still the marketplace's own,
-        unless `forged` says that it tells lies.
+        What is not given is genuine; `authorization` gives all values of that header. The marketplace takes the answer
+        for the publisher's only if nothing is forged: neither token nor headers nor method nor address. A payload in
+        another shape is still the marketplace's own, unless `forged` says that it tells lies.
         """
-        genuine = (
-            token == GENUINE and authorization is None and headers is None and method == "POST" and url is None
-        )
+        genuine = token == GENUINE and authorization is None and headers is None and method == "POST" and url is None
         if forged is not None:
             genuine = not forged
         return self._microsoft.send(
@@ -133,7 +133,9 @@ class Publisher:
         state = self.service.state
         if state is None:
             return None
-        url = urljoin(self.service.landing_page, state.get.replace("{subscription_id}", quote(subscription_id, safe="")))
+        url = urljoin(
+            self.service.landing_page, state.get.replace("{subscription_id}", quote(subscription_id, safe=""))
+        )
         exchange = self._http.send("GET", url, receiver="publisher", purpose="what does the publisher believe?")
         body: Any = ABSENT
         if exchange.status == 200:
@@ -144,9 +146,13 @@ class Publisher:
         status = _at(body, state.status)
         words = state.words
         return Account(
-            status=Reading("the publisher's status", words.get(status, status) if isinstance(status, str) else status, exchange),
+            status=Reading(
+                "the publisher's status", words.get(status, status) if isinstance(status, str) else status, exchange
+            ),
             plan=Reading("the publisher's plan", _at(body, state.plan), exchange),
             seats=Reading("the publisher's seats", _number(_at(body, state.seats)), exchange),
+            tenant=Reading("the account's tenant", _at(body, state.tenant), exchange),
+            term_end=Reading("the end of the account's term", _at(body, state.term_end), exchange),
             exchange=exchange,
         )
 

@@ -1,0 +1,50 @@
+"""When a target stops answering: which request was the last it saw, and what that means for the test that sent it.
+
+A single request without an answer is that requirement's affair. Only when the target answers nothing any more, the test
+that sent the first unanswered request fails, and everything after it is untestable (`run.gone`).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fulfillment_conformance.checks import Checks
+from fulfillment_conformance.exchange import Exchange, Observer, Party, ignore
+from fulfillment_conformance.run import Run
+
+PROBE_SECONDS = 5.0
+"""How long a target that left a request unanswered has to show that it is still there."""
+
+
+@dataclass
+class SilenceWatch:
+    """Notices requests to `party` that get no answer; `still_there` asks the target anything at all."""
+
+    party: Party
+    still_there: Callable[[], bool]
+    _unanswered: Observer = field(default=ignore, init=False)
+
+    def notice(self, exchange: Exchange) -> None:
+        """Take in a finished exchange."""
+        if exchange.status is None and exchange.receiver == self.party:
+            self._unanswered(exchange)
+
+    @contextmanager
+    def during_test(self, run: Run, checks: Checks) -> Iterator[None]:
+        """Watch one test; if the target is gone at its end, fail its requirements and say so to the run."""
+        unanswered: list[Exchange] = []
+        self._unanswered = unanswered.append
+        try:
+            yield
+        finally:
+            self._unanswered = ignore
+        if not unanswered or run.gone is not None or self.still_there():
+            return
+        first = run.gone = unanswered[0]
+        for check in checks.each(*checks.claims):
+            check.that(
+                False,
+                expected="an answer",
+                actual=f"target stopped answering after exchange {first.number}: {first.error}",
+                rests_on=[first],
+            )
