@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -155,10 +155,7 @@ class LiveDisplay(Lines):
         what = ", ".join(tally.running_claims) or theme_title(theme_of(tally.running))
         running = Text.assemble((what, "cyan"), "  ", one_line(name)) if name else Text()
         running.truncate(max(20, self._console.width - 2), overflow="ellipsis")
-        table = Table.grid()
-        table.add_row(grid)
-        table.add_row(running)
-        return table
+        return Group(grid, running)
 
 
 class JsonLines:

@@ -61,7 +61,9 @@ def summary(results: RunResults, folder: Path | None) -> list[Text]:
     if results.untested:
         parts.append(Text(f"{counted(len(results.untested), 'requirement')} of the role without a test"))
     why = EXIT_CODES.get(results.exit_code, "unknown")
-    parts.append(Text(f"{target_name(results)}, {duration(results.seconds)}, exit code {results.exit_code}: {why}"))
+    parts.append(
+        Text(f"{one_line(target_name(results))}, {duration(results.seconds)}, exit code {results.exit_code}: {why}")
+    )
     if folder is not None:
         files = [name for name in (RESULTS, *DERIVED) if (folder / name).is_file()]
         first = "report.html" if "report.html" in files else RESULTS
