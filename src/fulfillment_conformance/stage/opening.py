@@ -128,7 +128,7 @@ class Stage:
         )
 
     def bystander(self) -> Customer | None:
-        """Return the customer whose genuine changes show that the publisher has caught up; None if there can be none."""
+        """Return the customer whose genuine changes show that the publisher has caught up; None if there is none."""
         if self._bystander is None:
             try:
                 bystander = self.subscribed()

@@ -39,7 +39,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the publisher shows about a subscription, in Microsoft's words; readings are absent where it says nothing."""
+    """What the publisher shows of a subscription, in Microsoft's words; readings are absent where it says nothing."""
 
     status: Reading
     plan: Reading
