@@ -32,6 +32,7 @@ class Subject:
     target: Target
     headers: dict[str, str]
     purchase: Any
+    plan: str
     pid: int | None
 
 
@@ -45,7 +46,9 @@ def ours() -> tuple[subprocess.Popen[str], str, float]:
     )
     assert process.stdout is not None
     for line in process.stdout:
-        address = next((word for word in line.split() if word.startswith("http") and word.rstrip("/").endswith("/api")), "")
+        address = next(
+            (word for word in line.split() if word.startswith("http") and word.rstrip("/").endswith("/api")), ""
+        )
         if address:
             return process, address.rstrip("/"), time.perf_counter() - started
     raise SystemExit("our emulator printed no API address")
@@ -82,12 +85,17 @@ def our_subject(api: str, pid: int) -> Subject:
         assert status == 201, (status, body)
         return str(json.loads(body)["token"])
 
-    return Subject("this emulator", target, headers, purchase, pid)
+    return Subject("this emulator", target, headers, purchase, "silver", pid)
 
 
 def their_subject(api: str, pid: int | None) -> Subject:
     """Prepare Microsoft's emulator: an unsigned token, purchases as base64 documents, which it takes at resolve."""
-    claims = {"aud": "20e940b3-4c77-4b0b-9a53-9e16a1b010a7", "tid": TENANT, "appid": APP, "exp": int(time.time()) + 7200}
+    claims = {
+        "aud": "20e940b3-4c77-4b0b-9a53-9e16a1b010a7",
+        "tid": TENANT,
+        "appid": APP,
+        "exp": int(time.time()) + 7200,
+    }
     token = ".".join(
         base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "RS256"}, claims)
     )
@@ -107,7 +115,7 @@ def their_subject(api: str, pid: int | None) -> Subject:
         }
         return base64.b64encode(json.dumps(order).encode()).decode()
 
-    return Subject("Microsoft's emulator", Target.of(api), headers, purchase, pid)
+    return Subject("Microsoft's emulator", Target.of(api), headers, purchase, "flat-rate-1", pid)
 
 
 def get_subscription(subject: Subject) -> Work:
@@ -132,7 +140,8 @@ def purchase_to_activation(subject: Subject) -> Work:
     async def work(exchange: Exchange, _: int) -> None:
         subscription = await _resolved(subject, exchange)
         path = f"/saas/subscriptions/{quote(subscription)}/activate?{VERSION}"
-        status, body = await exchange(subject.target.request("POST", path, subject.headers))
+        plan = json.dumps({"planId": subject.plan}).encode()
+        status, body = await exchange(subject.target.request("POST", path, subject.headers, plan))
         assert status in {200, 202}, (status, body)
 
     return work

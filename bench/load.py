@@ -91,9 +91,7 @@ def run(target: Target, work: Work, *, units: int, connections: int = 16) -> flo
     async def main() -> float:
         loop = asyncio.get_running_loop()
         numbers: Iterator[int] = iter(range(units))
-        opened = [
-            (await loop.create_connection(_Connection, target.host, target.port))[1] for _ in range(connections)
-        ]
+        opened = [(await loop.create_connection(_Connection, target.host, target.port))[1] for _ in range(connections)]
 
         async def worker(connection: _Connection) -> None:
             for number in numbers:
