@@ -42,7 +42,12 @@ class TestFault:
         results, _ = mixed
         [one] = results.of_kind("undecided")
 
-        assert advice.whose_fault(one, results).startswith("open")
+        assert advice.whose_fault(one, results).startswith("open: something that had to work first did not")
+
+    def test_what_did_not_run_is_open(self) -> None:
+        one = runs.row("WHK-001", (), statement="x")
+
+        assert advice.whose_fault(one, runs.run([one], ())) == "open: the test that decides it did not run"
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,8 @@ def test_verdict_failures_and_what_to_do(mixed: Run) -> None:
     assert (
         "  again    fulfillment-conformance run --target publisher.yaml --output reports/again --only WHK-018" in text
     )
-    assert "UNDECIDED WHK-030" in text
-    assert "UNTESTABLE LCY-020" in text
-    assert "  because  capability 'clock' is missing" in text
+    assert "UNDECIDED WHK-030  the twin, the same request without the fault, was not accepted either" in text
+    assert "UNTESTABLE LCY-020  capability 'clock' is missing" in text
     assert "1 warning: recommended or optional requirements that are not kept" in text
     assert "2 requirements of the role without a test" in text
     assert "exit code 1: a binding requirement failed" in text
@@ -63,6 +62,14 @@ def test_a_long_list_is_cut() -> None:
 
     assert text.count("FAILED") == MOST_FINDINGS
     assert f"… and {300 - MOST_FINDINGS} more failed; the report has them all" in text
+
+
+def test_what_is_not_decided_for_one_reason_is_told_together() -> None:
+    rows = [runs.row(f"WHK-{number:03}", (), statement="x") for number in range(30)]
+    text = told((runs.run(rows, (), reason="cannot collect"), []))
+
+    assert "UNDECIDED 30  open: the test that decides it did not run\n" in text
+    assert "           WHK-000, WHK-001, WHK-002" in text
 
 
 def test_hostile_texts_are_visible() -> None:

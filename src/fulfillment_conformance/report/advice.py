@@ -26,6 +26,8 @@ def whose_fault(one: ReportedRequirement, results: RunResults) -> str:
     for test in results.tests:
         if test.test in claiming and test.blame is not None:
             return _BLAMED[test.blame].format(role=role)
+    if not one.result.checks:
+        return "open: the test that decides it did not run"
     if one.outcome is Outcome.UNTESTABLE:
         return "nobody's: the target cannot be put into the situation, or cannot show what it did"
     return "open: something that had to work first did not, or the observation does not tell"

@@ -123,7 +123,9 @@ class _Page:
         self._exchanges = exchanges
         self._tests = {test.test: test for test in results.tests}
         self._failures = results.of_kind("failed")
-        self._open = [one for one in results.of_kind("undecided", "untestable") if one.required]
+        open_ = [one for one in results.of_kind("undecided", "untestable") if one.required]
+        self._open = [one for one in open_ if one.result.checks]
+        self._not_run = [one for one in open_ if not one.result.checks]
         self._warnings = results.of_kind("warning")
         self._cards = {one.id for one in (*self._failures, *self._open, *self._warnings)}
         self._important = {
@@ -149,7 +151,7 @@ class _Page:
         sections = [
             ("faults", "Broke off", len(results.faults) or None),
             ("failures", "Failures", len(failures)),
-            ("open", "Not decided", len(open_) or None),
+            ("open", "Not decided", len(open_) + len(self._not_run) or None),
             ("warnings", "Warnings", len(warnings) or None),
             ("themes", "Themes", len(themes)),
             ("requirements", "Requirements", len(results.requirements)),
@@ -177,6 +179,7 @@ class _Page:
             ],
             "failures": failures,
             "open": open_,
+            "not_run": [{"id": one.id, "statement": one.statement} for one in self._not_run],
             "warnings": warnings,
             "themes": themes,
             "rows": self._rows(),

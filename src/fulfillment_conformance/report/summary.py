@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.text import Text
 
-from fulfillment_conformance.outcome import CheckResult, Outcome, Verdict
+from fulfillment_conformance.outcome import Verdict
 from fulfillment_conformance.report import advice
 from fulfillment_conformance.report.plain import one_line, visible
-from fulfillment_conformance.report.results import DERIVED, RESULTS, Kind, ReportedRequirement, RunResults
+from fulfillment_conformance.report.results import DERIVED, RESULTS, Kind, RunResults
 from fulfillment_conformance.report.wording import (
     EXIT_CODES,
     KINDS,
@@ -22,7 +22,7 @@ from fulfillment_conformance.report.wording import (
 )
 
 MOST_FINDINGS = 20
-"""Requirements of one kind that are told in full."""
+"""Failures that are told in full, and reasons that are told at all."""
 
 _STYLES: Mapping[str, str] = {
     "failed": "bold red",
@@ -51,9 +51,8 @@ def summary(results: RunResults, folder: Path | None) -> list[Text]:
         blame = test.blame.value if test.blame else ""
         parts += [Text(), Text.assemble((f"BROKE OFF {one_line(test.test)}", "bold red"), f"  fault of the {blame}")]
         parts.append(Text(textwrap.indent(visible(test.reason), "  ")))
-    parts += _findings(results.of_kind("failed"), "failed", results)
-    open_ = [one for one in results.of_kind("undecided", "untestable") if one.required]
-    parts += _findings(open_, "not decided", results)
+    parts += _failures(results)
+    parts += _not_decided(results)
     parts.append(Text())
     warnings = len(results.of_kind("warning"))
     if warnings:
@@ -78,36 +77,39 @@ def verdict_line(results: RunResults) -> Text:
     return Text.assemble((word, _VERDICT_STYLES[results.verdict]), " ", conclusion(results))
 
 
-def _findings(found: list[ReportedRequirement], word: str, results: RunResults) -> list[Text]:
+def _failures(results: RunResults) -> list[Text]:
     parts: list[Text] = []
-    for one in found[:MOST_FINDINGS]:
-        style = _STYLES.get(one.kind, "")
-        parts += [
-            Text(),
-            Text.assemble((f"{KINDS[one.kind].upper()} {one.id}", style), f"  {one_line(one.statement, 300)}"),
-        ]
-        checks = one.checks_that(one.outcome)
-        if not checks:
-            parts.append(_row("because", one.result.reason or advice.whose_fault(one, results)))
-        for check in checks[:2]:
-            parts += _check_rows(check, one, results)
+    failed = results.of_kind("failed")
+    for one in failed[:MOST_FINDINGS]:
+        heading = (f"{KINDS[one.kind].upper()} {one.id}", _STYLES[one.kind])
+        parts += [Text(), Text.assemble(heading, f"  {one_line(one.statement, 300)}")]
+        for check in one.checks_that(one.outcome)[:2]:
+            parts += [_row("expected", check.expected), _row("came", check.actual)] if check.expected else []
+            parts += [_row("because", check.reason)] if check.reason else []
+            parts += [_row("note", note) for note in check.notes]
+            parts.append(_row("change", advice.what_to_change(check, results)))
         parts += [_row("source", source) for source in one.source[:2]]
         parts.append(_row("again", advice.command_line(results, one.id)))
-    if len(found) > MOST_FINDINGS:
-        parts += [Text(), Text(f"… and {len(found) - MOST_FINDINGS:,} more {word}; the report has them all")]
+    if len(failed) > MOST_FINDINGS:
+        parts += [Text(), Text(f"… and {len(failed) - MOST_FINDINGS:,} more failed; the report has them all")]
     return parts
 
 
-def _check_rows(check: CheckResult, one: ReportedRequirement, results: RunResults) -> list[Text]:
-    rows = [_row("expected", check.expected), _row("came", check.actual)] if check.expected else []
-    if check.reason:
-        rows.append(_row("because", check.reason))
-    rows += [_row("note", note) for note in check.notes]
-    if check.outcome is Outcome.FAILED:
-        rows.append(_row("change", advice.what_to_change(check, results)))
-    elif not check.reason:
-        rows.append(_row("fault", advice.whose_fault(one, results)))
-    return rows
+def _not_decided(results: RunResults) -> list[Text]:
+    """Return the binding requirements that were not decided, by reason: many tend to share one."""
+    reasons: dict[tuple[Kind, str], list[str]] = {}
+    for one in results.of_kind("undecided", "untestable"):
+        if one.required:
+            why = one.result.reason or advice.whose_fault(one, results)
+            reasons.setdefault((one.kind, one_line(why, 600)), []).append(one.id)
+    parts: list[Text] = []
+    for (kind, why), ids in list(reasons.items())[:MOST_FINDINGS]:
+        heading = (f"{KINDS[kind].upper()} {ids[0] if len(ids) == 1 else len(ids)}", _STYLES[kind])
+        parts += [Text(), Text.assemble(heading, f"  {why}")]
+        parts += [_row("", ", ".join(ids))] if len(ids) > 1 else []
+    if len(reasons) > MOST_FINDINGS:
+        parts += [Text(), Text(f"… and {len(reasons) - MOST_FINDINGS:,} more reasons; the report has them all")]
+    return parts
 
 
 def _row(name: str, text: str) -> Text:
