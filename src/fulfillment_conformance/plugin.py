@@ -20,6 +20,8 @@ from fulfillment_conformance.checks import Checks
 from fulfillment_conformance.errors import ConformanceError, EnvironmentUnavailable
 from fulfillment_conformance.interruptions import Interruption, TargetGone
 from fulfillment_conformance.outcome import Blame, CheckResult, ExitCode, Outcome, TestRecord
+from fulfillment_conformance.report import allure
+from fulfillment_conformance.report.allure_redaction import AllureRedaction
 from fulfillment_conformance.report.terminal import Mode, Progress
 from fulfillment_conformance.run import (
     EXCHANGES,
@@ -38,7 +40,7 @@ _STATE = pytest.StashKey["ItemState"]()
 _ON_TARGET = "the-one-target"
 
 
-class ConformanceFailure(AssertionError):
+class ConformanceFailure(AssertionError):  # noqa: N818 - a finding, not an error
     """A test whose checks failed: raised once, at its end, listing every failed check."""
 
 
@@ -97,6 +99,9 @@ def pytest_configure(config: pytest.Config) -> None:
     judging = Judging(config, run)
     config.stash[_JUDGING] = judging
     config.pluginmanager.register(judging, "fulfillment-conformance-judging")
+    cleaning = AllureRedaction(run.redactor.text)
+    cleaning.start()
+    config.add_cleanup(cleaning.stop)
     for module in ("common", run.role):
         config.pluginmanager.import_plugin(f"fulfillment_conformance.fixtures.{module}")
     if workerinput is not None:
@@ -233,7 +238,7 @@ class Judging:
         if failures:
             raise ConformanceFailure(_told(failures, self._run))
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: whoever else looks at the report finds it redacted
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -242,23 +247,38 @@ class Judging:
         if call.excinfo is not None:
             self._interpret(state, call.excinfo.value, call)
         test_report = yield
-        if call.excinfo is not None and state.reason and not isinstance(call.excinfo.value, ConformanceFailure):
-            test_report.longrepr = self._run.redactor.text(state.reason) if state.blame is not Blame.SUITE else test_report.longrepr
-        for index, (title, text) in enumerate(test_report.sections):
-            test_report.sections[index] = (title, self._run.redactor.text(text))
+        if call.excinfo is not None:
+            self._tell(test_report, state, call.excinfo.value)
+        clean = self._run.redactor.text
+        test_report.sections[:] = [(title, clean(text)) for title, text in test_report.sections]
         if call.when == "teardown":
+            numbers = self._run.recorder.take_numbers()
             record = TestRecord(
                 test=_name(item.nodeid),
                 title=_title(item),
                 claims=state.claims,
                 checks=tuple(state.checks.results),
-                exchanges=self._run.recorder.take_numbers(),
+                exchanges=numbers,
                 seconds=time.perf_counter() - state.started,
                 blame=state.blame,
-                reason=self._run.redactor.text(state.reason),
+                reason=clean(state.reason),
             )
             cast("Any", test_report).conformance = record.to_json()
+            claimed = [self._run.catalogue[claim] for claim in state.claims]
+            exchanges = self._run.recorder.recent(numbers)
+            allure.report_test(claimed, record, exchanges, parameters={"profile": self._run.profile})
         return test_report
+
+    def _tell(self, test_report: pytest.TestReport, state: ItemState, error: BaseException) -> None:
+        """Replace the traceback by what was found; keep it, redacted, where the suite itself is at fault."""
+        if isinstance(error, ConformanceFailure):
+            told = str(error)
+        elif state.reason and state.blame is not Blame.SUITE:
+            told = state.reason
+        else:
+            told = test_report.longreprtext
+        if not isinstance(test_report.longrepr, tuple):  # a skipped test's has a form of its own
+            test_report.longrepr = self._run.redactor.text(told)
 
     def _interpret(self, state: ItemState, error: BaseException, call: pytest.CallInfo[None]) -> None:
         if isinstance(error, ConformanceFailure | KeyboardInterrupt):
@@ -285,7 +305,7 @@ class Judging:
 
     # --- the run ---
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:  # noqa: F811 - pytest names the argument
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in a record, or a worker's crash."""
         data = getattr(report, "conformance", None)
         if data is not None:
@@ -316,7 +336,7 @@ class Judging:
         self._faults.append(ExitCode.SUITE_FAULT)
         self._reason = f"internal error: {excrepr}"
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:  # noqa: F811
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A suite file that cannot be collected is the suite's fault, not a smaller suite."""
         if report.failed:
             self._faults.append(ExitCode.SUITE_FAULT)

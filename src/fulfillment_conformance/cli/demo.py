@@ -11,9 +11,21 @@ from fulfillment_conformance.outcome import ExitCode
 from fulfillment_conformance.termination import Terminated
 
 TARGETS = {
-    "marketplace": "role: marketplace\nmarketplace:\n  driver: embedded\n",
-    "publisher": "role: publisher\npublisher:\n  embedded: true\n",
+    "marketplace": """\
+role: marketplace
+marketplace:
+  driver: embedded
+""",
+    "publisher": """\
+role: publisher
+publisher:
+  embedded: true
+claims:
+  refused_plans: [multiyear]
+  sign_in: true
+""",
 }
+"""The target file of each role: what comes along, at its best."""
 
 
 @click.command()
