@@ -3,8 +3,14 @@
 from fulfillment_conformance.emulator.deviations import (  # noqa: F401 - importing a theme registers its deviations
     activate,
     authorization,
+    changes,
+    events,
     get,
     headers,
+    lifecycle,
+    listing,
+    operations,
+    plans,
     resolve,
 )
 from fulfillment_conformance.emulator.deviations.registry import DEVIATIONS, Deviation, apply

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
 
 
-@deviation("activate-answers-204", breaks=["ACT-001", "ACT-007", "ACT-008", "HDR-001", "HDR-002"])
+@deviation("activate-answers-204", breaks=["ACT-001", "ACT-007", "ACT-008", "ACT-011", "ACT-013", "HDR-001", "HDR-002"])
 def answers_204(emulator: "Emulator") -> None:
     """Activate answers 204."""
 
@@ -58,18 +58,6 @@ def billing_begins_with_the_purchase(emulator: "Emulator") -> None:
     def begun(document: Json) -> None:
         if document["saasSubscriptionStatus"] == "PendingFulfillmentStart":
             document["term"] |= {"startDate": document["created"], "endDate": document["created"]}
-
-
-@deviation("activate-needs-a-body", breaks=["ACT-007"])
-def needs_a_body(emulator: "Emulator") -> None:
-    """Activate without a body is refused with 400, as the pages of 2022 had it."""
-
-    @decision(emulator.api, "activate")
-    def body_needed(activate: Any, request: Request, caller: Any) -> Reply:
-        if not request.body:
-            raise Refused(400, "PlanMissing", "Name the plan in the body.")
-        reply: Reply = activate(request, caller)
-        return reply
 
 
 @deviation("activate-takes-suspended-subscriptions", breaks=["ACT-012"])

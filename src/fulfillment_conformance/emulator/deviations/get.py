@@ -13,7 +13,7 @@ from fulfillment_conformance.emulator.deviations.registry import (
     subscription_objects,
 )
 from fulfillment_conformance.emulator.fulfillment import Answer
-from fulfillment_conformance.emulator.messages import Reply, Request, error_reply
+from fulfillment_conformance.emulator.messages import Reply, Request
 
 if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
@@ -55,17 +55,15 @@ def serves_other_publishers(emulator: "Emulator") -> None:
     lets_in(emulator, "get_subscription", "Forbidden")
 
 
-@deviation(
-    "get-forgets-cancelled-subscriptions", breaks=["GET-006", "GET-013", "DEL-003", "DEL-017", "LCY-004", "LCY-012"]
-)
-def forgets_cancelled_subscriptions(emulator: "Emulator") -> None:
-    """Getting an Unsubscribed subscription is answered 404."""
+@deviation("get-answers-203-for-cancelled-subscriptions", breaks=["GET-006"])
+def answers_203_for_cancelled_subscriptions(emulator: "Emulator") -> None:
+    """Getting an Unsubscribed subscription is answered 203, as if from somebody's memory."""
 
     @answers(emulator, "get_subscription")
-    def gone(request: Request, answer: Answer) -> Reply:
+    def from_memory(request: Request, answer: Answer) -> Reply:
         reply = answer(request)
         if reply.status == 200 and reply.document["saasSubscriptionStatus"] == "Unsubscribed":
-            return Reply(404, error_reply(404, "SubscriptionNotFound", "It is gone.").document, reply.headers)
+            reply.status = 203
         return reply
 
 
@@ -105,7 +103,9 @@ def keep_showing_the_first_plan(emulator: "Emulator") -> None:
         document["planId"] = emulator.market.find(document["id"]).subscription.purchased_plan_id
 
 
-@deviation("subscriptions-count-one-seat-more", breaks=["GET-012", "CHQ-020", "OPP-012", "WHK-025", "WHK-028"])
+@deviation(
+    "subscriptions-count-one-seat-more", breaks=["GET-012", "ACT-010", "CHQ-020", "OPP-012", "WHK-025", "WHK-028"]
+)
 def count_one_seat_more(emulator: "Emulator") -> None:
     """The quantity of a subscription is one too many."""
 
@@ -115,14 +115,14 @@ def count_one_seat_more(emulator: "Emulator") -> None:
             document["quantity"] += 1
 
 
-@deviation("get-calls-suspended-paused", breaks=["GET-006", "GET-013", "LCY-001", "LCY-007", "EVT-024"])
-def calls_suspended_paused(emulator: "Emulator") -> None:
-    """The status of a Suspended subscription is Paused."""
+@deviation("get-calls-pending-provisioning", breaks=["GET-013", "HDR-024", "RES-010", "ACT-017", "LCY-001", "LCY-002"])
+def calls_pending_provisioning(emulator: "Emulator") -> None:
+    """The status of a pending subscription is Provisioning, as in 2019."""
 
     @bodies(emulator, "get_subscription")
-    def paused(document: Json) -> None:
-        if document["saasSubscriptionStatus"] == "Suspended":
-            document["saasSubscriptionStatus"] = "Paused"
+    def provisioning(document: Json) -> None:
+        if document["saasSubscriptionStatus"] == "PendingFulfillmentStart":
+            document["saasSubscriptionStatus"] = "Provisioning"
 
 
 @deviation("beneficiaries-are-tenants-only", breaks=["GET-014"])

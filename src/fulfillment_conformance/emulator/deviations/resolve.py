@@ -172,15 +172,15 @@ def finds_nothing_without_a_token(emulator: "Emulator") -> None:
     refuses_with(emulator, 404, "HeaderNotPresent", "resolve")
 
 
-@deviation("resolve-does-not-find-malformed-tokens", breaks=["RES-018"])
-def does_not_find_malformed_tokens(emulator: "Emulator") -> None:
-    """What is no purchase token at all is answered 404."""
+@deviation("resolve-cannot-process-malformed-tokens", breaks=["RES-018"])
+def cannot_process_malformed_tokens(emulator: "Emulator") -> None:
+    """What is no purchase token at all is answered 422."""
 
     @answers(emulator, "resolve")
-    def not_found(request: Request, answer: Answer) -> Reply:
+    def unprocessable(request: Request, answer: Answer) -> Reply:
         reply = answer(request)
         if error_code(reply) == "InvalidValue" and len(request.headers[_TOKEN]) < 64:
-            reply.status = 404
+            reply.status = 422
         return reply
 
 

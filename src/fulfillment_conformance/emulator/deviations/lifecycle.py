@@ -1,0 +1,108 @@
+"""Faults of the life of a subscription: payment, calendar, states (catalogue themes LCY, AAC)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from fulfillment_conformance.emulator.deviations.registry import Json, decision, deviation, subscription_objects
+from fulfillment_conformance.marketplace import SubscriptionStatus
+
+if TYPE_CHECKING:
+    from fulfillment_conformance.emulator.service import Emulator
+
+_PENDING, _SUBSCRIBED = SubscriptionStatus.PENDING_FULFILLMENT_START, SubscriptionStatus.SUBSCRIBED
+
+
+@deviation("purchases-wait-for-ever", breaks=["LCY-005", "PVO-003"])
+def purchases_wait_for_ever(emulator: "Emulator") -> None:
+    """A purchase that nobody configures is never voided."""
+    emulator.market.rules = replace(emulator.market.rules, unconfigured=timedelta(days=36_500))
+
+
+@deviation("pending-subscriptions-can-be-suspended", breaks=["LCY-006", "LCY-031"])
+def pending_subscriptions_can_be_suspended(emulator: "Emulator") -> None:
+    """A subscription is suspended before it has been activated."""
+    _also_from(emulator, "suspending it", _PENDING)
+
+
+@deviation("active-subscriptions-can-be-reinstated", breaks=["LCY-009", "LCY-031"])
+def active_subscriptions_can_be_reinstated(emulator: "Emulator") -> None:
+    """A subscription is reinstated although nothing is missing."""
+    _also_from(emulator, "reinstating it", _SUBSCRIBED)
+
+
+def _also_from(emulator: "Emulator", what: str, status: SubscriptionStatus) -> None:
+    @decision(emulator.market, "require_status")
+    def more_states(require: Any, record: Any, *allowed: Any, purpose: str, otherwise: int) -> None:
+        require(record, *allowed, *([status] if purpose == what else []), purpose=purpose, otherwise=otherwise)
+
+
+@deviation("reinstatement-comes-before-its-notification", breaks=["LCY-010", "EVT-029", "EVT-010"])
+def reinstatement_comes_before_its_notification(emulator: "Emulator") -> None:
+    """A suspended subscription is Subscribed again before the publisher has been asked."""
+    emulator.market.rules = replace(emulator.market.rules, reinstate_before_notice=True)
+
+
+@deviation("reinstatement-never-ends", breaks=["LCY-008", "EVT-031"])
+def reinstatement_never_ends(emulator: "Emulator") -> None:
+    """A subscription stays Suspended although it has been reinstated."""
+
+    @decision(emulator.market, "resume")
+    def stays(*_: Any) -> None:
+        return
+
+
+@deviation("grace-lasts-sixty-days", breaks=["LCY-011"])
+def grace_lasts_sixty_days(emulator: "Emulator") -> None:
+    """A suspended subscription is cancelled after 60 days."""
+    emulator.market.rules = replace(emulator.market.rules, grace=timedelta(days=60))
+
+
+@deviation("terms-are-not-renewed", breaks=["LCY-020", "LCY-021", "EVT-021", "WHK-002"])
+def terms_are_not_renewed(emulator: "Emulator") -> None:
+    """A subscription with auto-renewal goes on in its old term."""
+
+    @decision(emulator.market, "end_term")
+    def unless_it_renews(end: Any, subscription_id: str) -> None:
+        if not emulator.market.find(subscription_id).subscription.auto_renew:
+            end(subscription_id)
+
+
+@deviation("renewed-terms-keep-their-dates", breaks=["LCY-021"])
+def renewed_terms_keep_their_dates(emulator: "Emulator") -> None:
+    """After a renewal the API goes on showing the dates of the first term."""
+    first: dict[str, Json] = {}
+
+    @subscription_objects(emulator)
+    def remembered(document: Json) -> None:
+        if "startDate" in document["term"]:
+            document["term"] = dict(first.setdefault(document["id"], document["term"]))
+
+
+@deviation("auto-renewal-cannot-be-switched-off", breaks=["LCY-022"])
+def auto_renewal_cannot_be_switched_off(emulator: "Emulator") -> None:
+    """A subscription without auto-renewal is renewed all the same."""
+
+    @decision(emulator.market, "end_term")
+    def renewed(_: Any, subscription_id: str) -> None:
+        record = emulator.market.find(subscription_id)
+        if record.status is _SUBSCRIBED:
+            record.subscription = replace(record.subscription, auto_renew=True)
+            emulator.market.renew(subscription_id)
+            record.subscription = replace(record.subscription, auto_renew=False)
+
+
+@deviation("suspended-subscriptions-are-renewed", breaks=["LCY-024"])
+def suspended_subscriptions_are_renewed(emulator: "Emulator") -> None:
+    """The term of a suspended subscription is renewed, and the publisher told so."""
+
+    @decision(emulator.market, "end_term")
+    def whatever_the_state(end: Any, subscription_id: str) -> None:
+        record = emulator.market.find(subscription_id)
+        status = record.status
+        if not record.subscription.auto_renew:
+            end(subscription_id)
+            return
+        record.subscription = replace(record.subscription, status=_SUBSCRIBED)
+        end(subscription_id)
+        record.subscription = replace(record.subscription, status=status)

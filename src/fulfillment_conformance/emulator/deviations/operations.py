@@ -1,0 +1,181 @@
+"""Faults of the operations API (catalogue themes OPL, OPG, OPP)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from fulfillment_conformance.emulator.deviations.registry import (
+    Json,
+    answers,
+    bodies,
+    decision,
+    deviation,
+    error_code,
+    refuses_with,
+)
+from fulfillment_conformance.emulator.fulfillment import Answer
+from fulfillment_conformance.emulator.messages import Reply, Request
+
+if TYPE_CHECKING:
+    from fulfillment_conformance.emulator.service import Emulator
+
+
+@deviation("operations-are-listed-late", breaks=["OPL-001", "OPL-003", "OPL-004", "WHK-047"])
+def are_listed_late(emulator: "Emulator") -> None:
+    """The list of pending operations stays empty for an hour."""
+    emulator.market.rules = replace(emulator.market.rules, operations_listed_after=timedelta(hours=1))
+
+
+def _each_listed(emulator: "Emulator", change: Any) -> None:
+    @bodies(emulator, "list_operations")
+    def changed(document: Json) -> None:
+        for operation in document["operations"]:
+            change(operation)
+
+
+@deviation("listed-operations-have-no-activity", breaks=["OPL-003"])
+def listed_operations_have_no_activity(emulator: "Emulator") -> None:
+    """The activityId of listed operations is missing."""
+    _each_listed(emulator, lambda operation: operation.pop("activityId"))
+
+
+@deviation("listed-operations-have-not-started", breaks=["OPL-004", "WHK-047"])
+def listed_operations_have_not_started(emulator: "Emulator") -> None:
+    """The status of listed operations is NotStarted."""
+    _each_listed(emulator, lambda operation: operation.update(status="NotStarted"))
+
+
+@deviation("operations-of-odd-ids-are-not-found", breaks=["OPL-006"])
+def of_odd_ids_are_not_found(emulator: "Emulator") -> None:
+    """Listing the operations of an id that is no GUID is answered 404."""
+    refuses_with(emulator, 404, "IdInvalid", "list_operations")
+
+
+@deviation("operations-of-unknown-subscriptions-are-none", breaks=["OPL-008"])
+def of_unknown_subscriptions_are_none(emulator: "Emulator") -> None:
+    """Listing the operations of an id that does not exist is answered 200."""
+    emulator.market.rules = replace(emulator.market.rules, unknown_subscription_lists_nothing=True)
+
+
+@deviation("ended-operations-stay-listed", breaks=["OPL-011"])
+def ended_operations_stay_listed(emulator: "Emulator") -> None:
+    """The list of pending operations goes on showing those that have ended, as InProgress."""
+    seen: dict[str, dict[str, Json]] = {}
+
+    @answers(emulator, "list_operations")
+    def remembered(request: Request, answer: Answer) -> Reply:
+        reply = answer(request)
+        if reply.status == 200:
+            known = seen.setdefault(request.ids["subscription_id"], {})
+            known |= {operation["id"]: operation for operation in reply.document["operations"]}
+            reply.document["operations"] = list(known.values())
+        return reply
+
+
+@deviation("operation-ids-are-in-capitals", breaks=["OPG-001"])
+def ids_are_in_capitals(emulator: "Emulator") -> None:
+    """The id that Get operation shows is not, letter by letter, the one that was asked for."""
+    _shown(emulator, lambda operation: operation.update(id=operation["id"].upper()))
+
+
+def _shown(emulator: "Emulator", change: Any) -> None:
+    bodies(emulator, "get_operation")(change)
+
+
+@deviation("operations-are-running", breaks=["OPG-003"])
+def are_running(emulator: "Emulator") -> None:
+    """The status of a pending operation is Running."""
+    _shown(
+        emulator,
+        lambda operation: operation.update(status="Running") if operation["status"] == "InProgress" else None,
+    )
+
+
+@deviation("actions-begin-small", breaks=["OPG-005"])
+def actions_begin_small(emulator: "Emulator") -> None:
+    """The action that Get operation shows begins with a small letter."""
+    _shown(
+        emulator, lambda operation: operation.update(action=operation["action"][0].lower() + operation["action"][1:])
+    )
+
+
+@deviation("operations-have-no-activity", breaks=["OPG-007"])
+def have_no_activity(emulator: "Emulator") -> None:
+    """The activityId that Get operation shows is missing."""
+    _shown(emulator, lambda operation: operation.pop("activityId"))
+
+
+@deviation("operations-show-the-present-values", breaks=["OPG-009"])
+def show_the_present_values(emulator: "Emulator") -> None:
+    """Get operation shows plan and seats as they are, not as they are wanted."""
+
+    @bodies(emulator, "get_operation")
+    def present(operation: Json) -> None:
+        subscription = emulator.market.find(operation["subscriptionId"]).subscription
+        operation |= {"planId": subscription.plan_id}
+        if "quantity" in operation:
+            operation["quantity"] = subscription.quantity
+
+
+@deviation("unknown-operations-are-bad", breaks=["OPG-010", "OPG-011", "OPG-012"])
+def unknown_operations_are_bad(emulator: "Emulator") -> None:
+    """Getting an operation that does not exist is answered 400."""
+    emulator.market.rules = replace(emulator.market.rules, unknown_operation_status=400)
+
+
+@deviation("operations-count-seconds", breaks=["OPG-016"])
+def count_seconds(emulator: "Emulator") -> None:
+    """The timeStamp that Get operation shows is a number."""
+    _shown(emulator, lambda operation: operation.update(timeStamp=1_700_000_000))
+
+
+@deviation("outcomes-are-answered-202", breaks=["OPP-001", "HDR-001", "HDR-002"])
+def outcomes_are_answered_202(emulator: "Emulator") -> None:
+    """PATCH on a pending operation is answered 202."""
+
+    @answers(emulator, "settle_operation")
+    def accepted(request: Request, answer: Answer) -> Reply:
+        reply = answer(request)
+        if reply.status == 200:
+            reply.status = 202
+        return reply
+
+
+@deviation("failure-is-taken-for-success", breaks=["OPP-002", "WHK-026", "WHK-029"])
+def failure_is_taken_for_success(emulator: "Emulator") -> None:
+    """A change that the publisher rejects by PATCH is carried out."""
+    emulator.market.rules = replace(emulator.market.rules, patch_failure_holds=False)
+
+
+@deviation("any-word-is-an-outcome", breaks=["OPP-005"])
+def any_word_is_an_outcome(emulator: "Emulator") -> None:
+    """PATCH with an invented status is answered 200."""
+    emulator.market.rules = replace(emulator.market.rules, unknown_status_words_ignored=True)
+
+
+@deviation("outcomes-of-unknown-operations-are-bad", breaks=["OPP-008", "OPP-009"])
+def outcomes_of_unknown_operations_are_bad(emulator: "Emulator") -> None:
+    """PATCH on an operation that does not exist is answered 400."""
+    emulator.market.rules = replace(emulator.market.rules, unknown_settlement_status=400)
+
+
+@deviation("ended-operations-are-bad", breaks=["OPP-010"])
+def ended_operations_are_bad(emulator: "Emulator") -> None:
+    """PATCH on an operation that has ended is answered 400."""
+
+    @answers(emulator, "settle_operation")
+    def bad_request(request: Request, answer: Answer) -> Reply:
+        reply = answer(request)
+        if error_code(reply) == "OperationEnded":
+            reply.status = 400
+        return reply
+
+
+@deviation("success-leaves-operations-pending", breaks=["OPP-012", "WHK-028"])
+def success_leaves_operations_pending(emulator: "Emulator") -> None:
+    """PATCH Success is answered 200 and does nothing until silence does."""
+
+    @decision(emulator.market, "settle_pending")
+    def later(settle: Any, operation: Any, *, success: bool) -> None:
+        if not success:
+            settle(operation, success=success)
