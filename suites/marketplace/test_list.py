@@ -1,0 +1,337 @@
+"""List: every subscription of a publisher, page by page (catalogue theme LST)."""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from fulfillment_conformance.answers import Answer
+from fulfillment_conformance.marks import requirement
+
+PAGE = 100
+COUNTS = [0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + PAGE // 2]
+MAY_BE_MISSING = {"created", "lastModified"}
+"""Fields that the list may leave out, because its sample does."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A list that ought to hold the ids in `bought`: its pages, along @nextLink to where it ends.
+
+    `by_token` is the second page once more, asked for by the continuation token in the first one's link.
+    """
+
+    bought: list[str]
+    pages: list[Answer]
+    by_token: Answer | None
+
+    @property
+    def ids(self):
+        """The listed ids in their order."""
+        return [entry["id"].value for page in self.pages for entry in page.entries]
+
+    @property
+    def sizes(self):
+        """The number of entries on each page, as far as pages are needed to show everything."""
+        sizes = []
+        for page in self.pages:
+            sizes.append(len(page.entries))
+            if sum(sizes) >= len(self.bought):
+                break
+        return sizes
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fresh_list(marketplace_under_test):
+    """Begin with an empty list where that can be had, so that only the tests about pages need more than one."""
+    situations = marketplace_under_test.situations
+    if situations.has("reset"):
+        situations.driver.reset()
+
+
+@pytest.fixture(scope="module")
+def walks(marketplace_under_test):
+    """Return a walk through the list at each length in `COUNTS`, taken while it grew."""
+    situations, client = marketplace_under_test.situations, marketplace_under_test.client
+    situations.needs("reset", "purchases")
+    situations.driver.reset()
+    bought, taken = [], {}
+    for count in COUNTS:
+        bought += [situations.buy(None).id for _ in range(count - len(bought))]
+        pages = _pages(client)
+        token = _continuation_token(pages[0])
+        by_token = client.list_subscriptions(continuation=token) if token else None
+        taken[count] = Walk(list(bought), pages, by_token)
+    situations.driver.reset()
+    return taken
+
+
+@pytest.fixture
+def walk(walks, request):
+    """Return the walk through a list of the length that the test is parametrized with."""
+    return walks[request.param]
+
+
+whatever_its_length = pytest.mark.parametrize("walk", COUNTS, indirect=True)
+with_several_pages = pytest.mark.parametrize("walk", [count for count in COUNTS if count > PAGE], indirect=True)
+
+
+@requirement("LST-001")
+@pytest.mark.usefixtures("purchase")
+def test_the_list_is_an_object_with_an_array(marketplace, check):
+    """List answers 200 with the array subscriptions, which holds a purchase that was just made."""
+    listed = marketplace.list_subscriptions()
+
+    check("LST-001").status(listed, 200)
+    check("LST-001").is_a(listed["subscriptions"], list, meaning="an array")
+    check("LST-001").that(
+        len(listed["subscriptions"]) > 0, expected="an entry", actual="none", rests_on=[listed["subscriptions"]]
+    )
+
+
+@requirement("LST-002")
+def test_the_list_spans_all_offers(marketplace, situations, check):
+    """A subscription of each offer of the publisher is listed."""
+    plans = {offer.offer_id: (offer, plan) for offer, plan in situations.plans()}
+    if len(plans) < 2:
+        check("LST-002").untestable("the publisher has one offer only; sell a second one")
+        return
+    bought = [situations.buy(plan=plan) for plan in plans.values()]
+    listed = _by_id(_pages(marketplace))
+
+    for purchase in bought:
+        _is_listed(check("LST-002"), listed, purchase, f"a subscription of offer {purchase.offer.offer_id}")
+
+
+@requirement("LST-003")
+def test_the_list_holds_subscriptions_in_every_status(marketplace, situations, check):
+    """Pending, active, suspended and cancelled subscriptions are listed, each under its status."""
+    arranged = {
+        "PendingFulfillmentStart": situations.buy(),
+        "Subscribed": situations.subscribed(),
+        "Suspended": situations.suspended(),
+        "Unsubscribed": situations.unsubscribed(),
+    }
+    listed = _by_id(_pages(marketplace))
+
+    for status, purchase in arranged.items():
+        if _is_listed(check("LST-003"), listed, purchase, f"a {status} subscription"):
+            check("LST-003").equals(listed[purchase.id]["saasSubscriptionStatus"], status)
+
+
+@requirement("LST-004")
+def test_a_cancelled_subscription_stays_in_the_list(marketplace, situations, check):
+    """What was listed before its cancellation is listed after it, as Unsubscribed."""
+    cancelled = situations.unsubscribed()
+    listed = _by_id(_pages(marketplace))
+
+    if _is_listed(check("LST-004"), listed, cancelled, "a cancelled subscription"):
+        check("LST-004").equals(listed[cancelled.id]["saasSubscriptionStatus"], "Unsubscribed")
+
+
+@requirement("LST-005")
+@whatever_its_length
+def test_a_page_holds_a_hundred_entries(walk, check):
+    """The first page has all entries or 100, every other one but the last 100, the last one no more than that."""
+    first, *_ = walk.sizes
+    wanted = min(len(walk.bought), PAGE)
+    leads_on = first < wanted and walk.pages[0].next_link is not None
+
+    check("LST-005").that(
+        first == wanted and set(walk.sizes[:-1]) <= {PAGE} and walk.sizes[-1] <= PAGE,
+        expected=f"{len(walk.bought)} subscriptions on pages of {PAGE}",
+        actual=f"pages of {walk.sizes}",
+        rests_on=walk.pages,
+        observed="fewer than 100 entries" if leads_on else None,
+    )
+
+
+@requirement("LST-006")
+@with_several_pages
+def test_a_page_with_more_behind_it_has_a_link(walk, check):
+    """Where more subscriptions exist than have been shown, @nextLink is an absolute URL with a continuation token."""
+    first = walk.pages[0]
+    link = _parts(first.next_link)
+
+    check("LST-006").that(
+        link.scheme in {"http", "https"}
+        and bool(link.hostname)
+        and parse_qs(link.query).get("api-version") == ["2018-08-31"]
+        and _continuation_token(first) is not None,
+        expected="@nextLink an absolute URL with continuationToken and api-version=2018-08-31",
+        actual=first["@nextLink"].value,
+        rests_on=[first],
+    )
+
+
+@requirement("LST-007")
+@whatever_its_length
+def test_the_last_page_has_no_link(walk, check):
+    """The walk comes to a page whose @nextLink is empty, null or absent."""
+    check("LST-007").status(walk.pages[-1], 200)
+    check("LST-007").absent_or(walk.pages[-1]["@nextLink"], [None, ""])
+
+
+@requirement("LST-008")
+@with_several_pages
+def test_the_link_can_be_requested_as_it_is(walk, check):
+    """GET of @nextLink, byte for byte, answers 200 with entries that the first page had not."""
+    link = walk.pages[0].next_link
+    if link is None:
+        check("LST-008").undecided("there is no link to follow (LST-006)", rests_on=walk.pages[:1])
+        return
+    followed = walk.pages[1]
+    known = {entry["id"].value for entry in walk.pages[0].entries}
+    new = [entry for entry in followed.entries if entry["id"].value not in known]
+
+    check("LST-008").equals(link, followed.exchange.url)
+    check("LST-008").status(followed, 200)
+    check("LST-008").that(
+        bool(new), expected="further entries", actual=f"{len(followed.entries)} entries, none new", rests_on=[followed]
+    )
+
+
+@requirement("LST-009")
+@with_several_pages
+def test_the_continuation_token_can_be_passed_on_its_own(walk, check):
+    """The token out of @nextLink, decoded and sent as continuationToken, gives the page that the link gives."""
+    if walk.by_token is None:
+        check("LST-009").undecided("@nextLink has no continuation token (LST-006)", rests_on=walk.pages[:1])
+        return
+
+    check("LST-009").status(walk.by_token, 200)
+    check("LST-009").equals(walk.by_token["subscriptions"], walk.pages[1]["subscriptions"])
+
+
+@requirement("LST-010")
+@pytest.mark.usefixtures("purchase")
+def test_the_first_page_needs_no_continuation_token(marketplace, check):
+    """Without continuationToken and with an empty one the first page is the same."""
+    without, empty = marketplace.list_subscriptions(), marketplace.list_subscriptions(continuation="")
+
+    check("LST-010").status(without, 200)
+    check("LST-010").status(empty, 200)
+    check("LST-010").equals(empty["subscriptions"], without["subscriptions"])
+
+
+@requirement("LST-011")
+@pytest.mark.parametrize("walk", [0], indirect=True)
+def test_a_publisher_without_subscriptions_gets_an_empty_list(walk, check):
+    """The answer is 200 without a body, with an empty object, or with an empty array."""
+    [answer] = walk.pages[:1]
+    readings = {
+        "zero bytes": not answer.exchange.response_body.strip(),
+        "an empty object": answer.body.value == {},
+        "an empty array": answer["subscriptions"].value == [],
+    }
+    found = [reading for reading, holds in readings.items() if holds]
+
+    check("LST-011").status(answer, 200)
+    check("LST-011").that(
+        bool(found),
+        expected="an empty body, or one that lists nothing",
+        actual=found[0] if found else answer.text[:200],
+        rests_on=[answer],
+        notes=found,
+    )
+
+
+@requirement("LST-014")
+@whatever_its_length
+def test_following_the_links_visits_each_subscription_once(walk, check):
+    """All pages together hold every id that was bought, none of them twice, and no other."""
+    repeated = len(walk.ids) - len(set(walk.ids))
+    missing = set(walk.bought) - set(walk.ids)
+
+    check("LST-014").that(
+        sorted(map(str, walk.ids)) == sorted(walk.bought),
+        expected=f"the {len(walk.bought)} ids that were bought, once each",
+        actual=f"{len(walk.ids)} entries on {len(walk.pages)} pages, {repeated} repeated, {len(missing)} missing",
+        rests_on=walk.pages,
+    )
+
+
+@requirement("LST-017")
+@pytest.mark.parametrize("kind", ["flat", "per-seat"])
+@pytest.mark.parametrize("status", ["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"])
+def test_an_entry_has_the_fields_that_get_shows(marketplace, situations, check, kind, status):
+    """In every status, the entry has the fields of Get subscription; created and lastModified may be missing."""
+    purchase = {
+        "PendingFulfillmentStart": situations.buy,
+        "Subscribed": situations.subscribed,
+        "Suspended": situations.suspended,
+        "Unsubscribed": situations.unsubscribed,
+    }[status](kind)
+    listed, got = _by_id(_pages(marketplace)), marketplace.get_subscription(purchase.id)
+    if purchase.id not in listed:
+        check("LST-017").undecided("it is not listed (LST-003, LST-014)", rests_on=[got])
+        return
+    entry = listed[purchase.id]
+    differing = {
+        f"{place}{name}"
+        for place, left, right in (("", entry, got.body), ("term.", entry["term"], got["term"]))
+        for name in _names(left) ^ _names(right)
+    }
+
+    check("LST-017").that(
+        got.is_success and not differing - MAY_BE_MISSING,
+        expected="the same fields in list and get",
+        actual=f"in one of them only: {', '.join(sorted(differing)) or 'none'}",
+        rests_on=[entry, got],
+    )
+
+
+@requirement("LST-018")
+@pytest.mark.usefixtures("purchase")
+def test_an_invented_continuation_token_breaks_nothing(marketplace, check):
+    """It is answered with 4xx or with the first page; nothing is written about it."""
+    answer = marketplace.list_subscriptions(continuation="no-continuation-token-of-yours")
+    first = marketplace.list_subscriptions()
+
+    check("LST-018").that(
+        answer.is_client_error or (answer.is_success and answer.body.value == first.body.value),
+        expected="4xx, or the first page",
+        actual=answer.status_code or answer.error,
+        rests_on=[answer, first],
+    )
+
+
+def _pages(client):
+    """Follow @nextLink from the first page; a list that never ends is given up after more pages than can be needed."""
+    pages = [client.list_subscriptions()]
+    while pages[-1].next_link and len(pages) < 2 * max(COUNTS) // PAGE + 10:
+        link = pages[-1].next_link
+        if not _parts(link).scheme:  # a fault, and not one that should hide the pages behind it
+            link = _parts(pages[-1].exchange.url)._replace(path="", query="").geturl() + link
+        pages.append(client.follow(link, "next page"))
+    return pages
+
+
+def _parts(link):
+    """Return the parts of a link, all empty if it cannot be read."""
+    try:
+        return urlsplit(link or "")
+    except ValueError:
+        return urlsplit("")
+
+
+def _continuation_token(page):
+    """Return the decoded token in a page's @nextLink, or None."""
+    return next(iter(parse_qs(_parts(page.next_link).query).get("continuationToken", [])), None)
+
+
+def _by_id(pages):
+    return {entry["id"].value: entry for page in reversed(pages) for entry in page.entries}
+
+
+def _is_listed(check, listed, purchase, what):
+    return check.that(
+        purchase.id in listed,
+        expected=f"{what} in the list",
+        actual="listed" if purchase.id in listed else f"not among the {len(listed)} listed",
+        rests_on=list(listed.values())[:1],
+    )
+
+
+def _names(reading):
+    return set(reading.value) if isinstance(reading.value, dict) else set()
