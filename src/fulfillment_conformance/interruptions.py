@@ -1,10 +1,11 @@
 """Reasons to end a test early that say something about its requirements, and nothing about the suite.
 
-    Interruption
-    ├── MissingCapability   untestable: the target cannot be put into the situation
-    ├── CannotArrange       untestable: the sandbox refused to arrange it
-    ├── Precondition        undecided: something else, judged elsewhere, did not work before
-    └── TargetGone          untestable: the target stopped answering
+Interruption
+├── MissingCapability   untestable: the target cannot be put into the situation
+├── CannotArrange       untestable: the sandbox refused to arrange it
+├── Precondition        undecided: something else, judged elsewhere, did not work before
+├── NotClaimed          not applicable: the target does not offer what the test is about
+└── TargetGone          untestable: the target stopped answering
 """
 
 from typing import ClassVar
@@ -43,6 +44,12 @@ class Precondition(Interruption):
     """A step on the way to the situation did not work; the requirement that names this step judges it."""
 
     outcome = Outcome.UNDECIDED
+
+
+class NotClaimed(Interruption):
+    """The target file does not say that the target offers what the requirements are about."""
+
+    outcome = Outcome.NOT_APPLICABLE
 
 
 class TargetGone(Interruption):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import unescape
 from http.cookies import CookieError, SimpleCookie
+from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from bs4 import BeautifulSoup, Tag
@@ -30,14 +31,29 @@ class Page:
     problem: str = ""
 
     @property
+    def tree(self) -> BeautifulSoup:
+        """The page as a browser parses it."""
+        return BeautifulSoup(self.answer.text, "html.parser")
+
+    @property
     def text(self) -> str:
         """The visible text."""
-        return BeautifulSoup(self.answer.text, "html.parser").get_text(" ", strip=True)
+        return self.tree.get_text(" ", strip=True)
 
     @property
     def html(self) -> str:
         """The page as it was sent."""
         return self.answer.text
+
+    @property
+    def opened(self) -> bool:
+        """Whether there is a page to look at: an answer that is neither an error nor a redirect."""
+        return self.answer.is_success
+
+    def shows(self, text: str) -> bool:
+        """Whether a person finds a text on the page, written out or filled into a field."""
+        filled = " ".join(str(element.get("value") or "") for element in self.tree.select("input, option, textarea"))
+        return text.casefold() in f"{self.text} {filled}".casefold()
 
 
 class Buyer:
@@ -58,6 +74,18 @@ class Buyer:
         self._account = account
         self._account_cookie = account_cookie
         self.page: Page | None = None
+        self.history: list[Exchange] = []
+        """Everything that this browser has sent, with the answers."""
+
+    def fresh(self, account: str | None = "buyer") -> "Buyer":
+        """Return a browser without cookies on the same machine, signed in at Entra as one of the emulator's users."""
+        return Buyer(self._http, party_of=self._party_of, account=account, account_cookie=self._account_cookie)
+
+    def another_tab(self) -> "Buyer":
+        """Return a second tab of this browser, with the same cookies, that shows the same page."""
+        tab = self.fresh(self._account)
+        tab._jar, tab.page, tab.history = self._jar, self.page, self.history
+        return tab
 
     def sign_in_as(self, account: str | None) -> None:
         """Be signed in at Entra as one of the emulator's users from now on, or as nobody."""
@@ -67,14 +95,24 @@ class Buyer:
         """Open an address as a browser tab does, and return the page it ends on."""
         return self._go("GET", url, b"", None, purpose)
 
-    def submit(self, selector: str, fields: Mapping[str, str], purpose: str = "submit form") -> Page:
-        """Submit a form of the page just shown: its own fields, hidden ones included, with `fields` filled in."""
+    def submit(
+        self,
+        selector: str,
+        fields: Mapping[str, str],
+        purpose: str = "submit form",
+        *,
+        forging: Mapping[str, str] | None = None,
+    ) -> Page:
+        """Submit a form of the page just shown: its own fields, hidden ones included, with `fields` filled in.
+
+        Values that `forging` names are exchanged for others before anything is sent.
+        """
         assert self.page is not None, "no page has been opened"
         form = _form(self.page, selector)
         if form is None:
             self.page.problem = f"the page at {self.page.url} has no form that matches {selector!r}"
             return self.page
-        values = _fields(form) | dict(fields)
+        values: dict[str, str] = forged(_fields(form) | dict(fields), forging)
         action = urljoin(self.page.url, unescape(str(form.get("action") or "")) or self.page.url)
         if str(form.get("method") or "get").lower() == "post":
             body = urlencode(values).encode()
@@ -99,6 +137,10 @@ class Buyer:
             way.append(exchange)
             answer = Answer(exchange)
             target = answer.header("location").value
+            if party == "identity" and (sent_back := _sent_by_itself(answer)) is not None:
+                url, values = sent_back
+                method, body, content_type = "POST", urlencode(values).encode(), "application/x-www-form-urlencoded"
+                continue
             if answer.status_code not in {301, 302, 303, 307, 308} or not isinstance(target, str):
                 break
             url = urljoin(url, target)
@@ -135,6 +177,7 @@ class Buyer:
             receiver=party,
             purpose=purpose,
         )
+        self.history.append(exchange)
         self._keep_cookies(origin, exchange)
         return exchange
 
@@ -160,8 +203,26 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def forged(value: Any, forging: Mapping[str, str] | None) -> Any:
+    """Return what is to be sent with some texts exchanged for others, at any depth."""
+    if isinstance(value, str):
+        return (forging or {}).get(value, value)
+    if isinstance(value, Mapping):
+        return {name: forged(inner, forging) for name, inner in value.items()}
+    return [forged(inner, forging) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _sent_by_itself(answer: Answer) -> tuple[str, dict[str, str]] | None:
+    """Return address and fields of the form that Entra's page submits by script (`response_mode=form_post`)."""
+    tree = BeautifulSoup(answer.text, "html.parser")
+    form = tree.select_one("form[action]")
+    if form is None or not answer.is_success or "submit()" not in answer.text:
+        return None
+    return unescape(str(form["action"])), _fields(form)
+
+
 def _form(page: Page, selector: str) -> Tag | None:
-    found = BeautifulSoup(page.html, "html.parser").select_one(selector)
+    found = page.tree.select_one(selector)
     if found is not None and found.name != "form":
         return found.find_parent("form")
     return found

@@ -1,18 +1,19 @@
 """One subscription of one customer: what happens to it at the marketplace, and what the publisher makes of it."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from fulfillment_conformance.exchange import Exchange
-from fulfillment_conformance.interruptions import Precondition
+from fulfillment_conformance.interruptions import NotClaimed, Precondition
 from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Subscription
-from fulfillment_conformance.stage.buyer import Buyer, Page
+from fulfillment_conformance.stage.buyer import Buyer, Page, forged
 from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about
 from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, Account, Publisher
-from fulfillment_conformance.target import Get, Post, SubmitForm
+from fulfillment_conformance.target import Get, Post, Step, SubmitForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,6 @@ class Customer:
 
     id: str
     token: str = field(repr=False)
-    landing_page_url: str | None
     offer: Offer
     microsoft: Microsoft
     publisher: Publisher
@@ -60,6 +60,7 @@ class Customer:
     bystander: "Callable[[], Customer | None]" = lambda: None
     page: Page | None = None
     _mark: int = 0
+    _visited: int = 0
     _before: Account | None = None
 
     # --- the marketplace's side ---
@@ -138,29 +139,113 @@ class Customer:
 
     # --- the publisher's side ---
 
-    def visit(self) -> Page:
-        """Open the landing page with the purchase token, as the marketplace does."""
-        url = self.landing_page_url or with_token(self.publisher.service.landing_page, self.token)
-        self.page = self.buyer.open(url, "landing page")
+    def visit(self, *, alongside: str = "") -> Page:
+        """Open the landing page with the purchase token, as the marketplace does.
+
+        `alongside` is a query string of the publisher's own that its address has besides the token.
+        """
+        self._visited = self.microsoft.mark
+        landing_page = self.publisher.service.landing_page
+        if alongside:
+            landing_page += f"{'&' if urlsplit(landing_page).query else '?'}{alongside}"
+        self.page = self.buyer.open(with_token(landing_page, self.token), "landing page")
         return self.page
 
-    def complete(self) -> None:
-        """Do what a buyer does after the landing page has opened: the onboarding steps of the target file."""
-        for step in self.publisher.service.onboarding:
+    def complete(self, *, tab: Buyer | None = None, forging: Mapping[str, str] | None = None) -> Page:
+        """Do what a buyer does after the landing page has opened: the onboarding steps of the target file.
+
+        Args:
+            tab: the browser tab to do it in, instead of the one of the visit.
+            forging: values that are exchanged for others in what is sent.
+        """
+        bought = self.subscription
+        self.page = self._take(
+            self.publisher.service.onboarding, tab or self.buyer, bought.plan_id, bought.quantity, forging
+        )
+        return self.page
+
+    def manage(self, account: str | None = "buyer") -> Page:
+        """Press *Manage account* at the marketplace: a fresh token opens the landing page in a fresh browser."""
+        self.token = self.microsoft.perform(lambda market: market.issue_token(self.id))
+        self.microsoft.hide(self.token, "purchase-token")
+        self.buyer = self.buyer.fresh(account)
+        return self.visit()
+
+    def asks(self, wish: str, *, plan: str = "", seats: int | None = None) -> Page:
+        """Ask for a change on the publisher's own pages.
+
+        Args:
+            wish: `change_plan`, `change_seats` or `cancel`, as in the target file.
+            plan: the plan that is wanted.
+            seats: the number of seats that is wanted.
+
+        Raises:
+            NotClaimed: the publisher does not offer it.
+        """
+        steps = getattr(self.publisher.service.self_service, wish, ())
+        if not steps:
+            raise NotClaimed(f"publisher.self_service.{wish}: the target file says of no way to do it")
+        self.manage()
+        self.remember()
+        now = self.subscription
+        self.page = self._take(steps, self.buyer, plan or now.plan_id, now.quantity if seats is None else seats, None)
+        return self.page
+
+    def _take(
+        self,
+        steps: Sequence[Step],
+        tab: Buyer,
+        plan: str,
+        seats: int | None,
+        forging: Mapping[str, str] | None,
+    ) -> Page:
+        landing_page = self.publisher.service.landing_page
+        known = {
+            "{token}": self.token,
+            "{subscription_id}": self.id,
+            "{landing_page}": landing_page,
+            "{plan}": plan,
+            "{seats}": "" if seats is None else str(seats),
+        }
+        for step in steps:
             if isinstance(step, SubmitForm):
-                self.page = self.buyer.submit(step.submit, self._filled(step.fields))
+                tab.submit(step.submit, filled(step.fields, known), forging=forging)
             elif isinstance(step, Post):
-                url = urljoin(self.publisher.service.landing_page, self._fill(step.post))
+                url = urljoin(landing_page, filled(step.post, known))
                 if step.json_body is not None:
-                    body, kind = json.dumps(self._filled(step.json_body)).encode(), "application/json"
+                    body = json.dumps(forged(filled(step.json_body, known), forging)).encode()
+                    tab.post(url, body, "application/json")
                 else:
-                    body = urlencode(self._filled(step.form or {})).encode()
-                    kind = "application/x-www-form-urlencoded"
-                self.page = self.buyer.post(url, body, kind)
+                    body = urlencode(forged(filled(step.form or {}, known), forging)).encode()
+                    tab.post(url, body, "application/x-www-form-urlencoded")
             elif isinstance(step, Get):
-                self.page = self.buyer.open(urljoin(self.publisher.service.landing_page, self._fill(step.get)))
+                tab.open(urljoin(landing_page, filled(step.get, known)))
             else:
                 raise Precondition(f"onboarding step {type(step).__name__} cannot be done by HTTP")
+        if tab.page is None:
+            raise Precondition("no page has been opened")
+        return tab.page
+
+    @property
+    def resolves(self) -> list[Exchange]:
+        """The resolve calls that the last visit has led to."""
+        return self.microsoft.called("resolve", since=self._visited)
+
+    @property
+    def activations(self) -> list[Exchange]:
+        """The activate calls that the last visit has led to, for whatever subscription."""
+        return self.microsoft.called("activate", since=self._visited)
+
+    def called(self, kind: str) -> list[Exchange]:
+        """Return the calls of a kind about this subscription since the last `remember`."""
+        return self.microsoft.called(kind, since=self._mark, of=self.id)
+
+    def awaits(self, kind: str, *, count: int = 1) -> list[Exchange]:
+        """Return the calls of a kind about this subscription, once there are so many or time for an effect is over."""
+        self.microsoft.wait(
+            lambda: len(self.called(kind)) >= count or None, seconds=self.publisher.service.timeouts.effect
+        )
+        return self.called(kind)
 
     def onboard(self) -> None:
         """Visit the landing page, complete it, and wait until the publisher has activated the subscription."""
@@ -284,22 +369,22 @@ class Customer:
             found = look()
         return found or (last[0] if last else None)
 
-    def _fill(self, text: str) -> str:
-        return (
-            text.replace("{token}", self.token)
-            .replace("{subscription_id}", self.id)
-            .replace("{landing_page}", self.publisher.service.landing_page)
-        )
-
-    def _filled(self, fields: object) -> "dict[str, str]":
-        assert isinstance(fields, dict)
-        return {key: self._fill(value) if isinstance(value, str) else value for key, value in fields.items()}
-
 
 def with_token(landing_page: str, token: str) -> str:
     """Append the purchase token to a landing page address as the marketplace does: percent-encoded, as `token`."""
     query = urlencode({"token": token})
     return f"{landing_page}{'&' if urlsplit(landing_page).query else '?'}{query}"
+
+
+def filled(value: Any, known: Mapping[str, str]) -> Any:
+    """Return a value of the target file with its placeholders filled in, at any depth."""
+    if isinstance(value, str):
+        for name, content in known.items():
+            value = value.replace(name, content)
+        return value
+    if isinstance(value, Mapping):
+        return {key: filled(inner, known) for key, inner in value.items()}
+    return [filled(inner, known) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _shown(page: Page) -> str:

@@ -3,15 +3,18 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.emulator import Emulator, Settings
+from fulfillment_conformance.emulator.faults import Fault, Planned, call_of
 from fulfillment_conformance.exchange import Exchange, Observer
-from fulfillment_conformance.marketplace import Delivery, Marketplace, Operation, Subscription
+from fulfillment_conformance.marketplace import Delivery, Marketplace, Operation, Rules, Subscription
 from fulfillment_conformance.redaction import Redactor
 from fulfillment_conformance.serving import Portal, shared_portal
 
@@ -81,6 +84,81 @@ class Microsoft:
                 return found
             with self._news:
                 self._news.wait_for(lambda: len(self._seen) > seen, left)  # noqa: B023 - called before `seen` changes
+
+    def called(self, kind: str, *, since: int = 0, of: str | None = None) -> list[Exchange]:
+        """Return the publisher's calls of a kind, named as `emulator.faults.call_of` does; `of` is a subscription."""
+        found = []
+        for exchange in self.since(since):
+            if exchange.sender == "publisher":
+                name, subscription_id = kind_of(exchange)
+                if name == kind and of in {None, subscription_id}:
+                    found.append(exchange)
+        return found
+
+    # --- bad days ---
+
+    @contextmanager
+    def disturbed(
+        self,
+        fault: Fault,
+        *,
+        call: str,
+        of: str | None = None,
+        times: int | None = None,
+        bearing: str | None = None,
+    ) -> Iterator[Planned]:
+        """Let something happen to the next calls of a kind for as long as the block runs.
+
+        Args:
+            fault: what happens.
+            call: the kind of call, or `*`.
+            of: only to calls about this subscription.
+            times: only to the next so many.
+            bearing: only to calls with this value of the Authorization header.
+        """
+
+        async def begin() -> Planned:
+            return self.emulator.faults.add(fault, call=call, subscription_id=of, times=times, bearing=bearing)
+
+        async def end() -> None:
+            self.emulator.faults.remove(planned)
+
+        planned = self._portal.call(begin)
+        try:
+            yield planned
+        finally:
+            self._portal.call(end)
+
+    @contextmanager
+    def deciding_otherwise(self, **rules: Any) -> Iterator[None]:
+        """Let some rules of the marketplace be others while the block runs; named as in `marketplace.Rules`."""
+
+        def change(market: Marketplace) -> Rules:
+            before, market.rules = market.rules, replace(market.rules, **rules)
+            return before
+
+        def restore(market: Marketplace) -> None:
+            market.rules = before
+
+        before = self.perform(change)
+        try:
+            yield
+        finally:
+            self.perform(restore)
+
+    @contextmanager
+    def issuing_tokens_for(self, lifetime: timedelta) -> Iterator[None]:
+        """Let the token endpoint issue access tokens of another lifetime while the block runs."""
+        identity = self.emulator.identity
+        before, identity.access_token_lifetime = identity.access_token_lifetime, lifetime
+        try:
+            yield
+        finally:
+            identity.access_token_lifetime = before
+
+    def hide(self, text: str, kind: str) -> None:
+        """Hide something secret in everything that is written."""
+        self._redactor.learn(text, kind)
 
     # --- what happens at the marketplace ---
 
@@ -199,6 +277,11 @@ class Microsoft:
     def close(self) -> None:
         """Stop timers and connections."""
         self._portal.call(self.emulator.close)
+
+
+def kind_of(exchange: Exchange) -> tuple[str, str]:
+    """Return the kind of a call that reached the emulator, and the subscription it is about; see `faults.call_of`."""
+    return call_of(exchange.method, unquote(urlsplit(exchange.url).path))
 
 
 def about(exchanges: Sequence[Exchange], subscription_id: str) -> list[Exchange]:

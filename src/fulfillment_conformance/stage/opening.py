@@ -103,11 +103,11 @@ class Stage:
 
     def learn(self, token: str) -> None:
         """Hide a purchase token in everything that is written."""
-        self.microsoft._redactor.learn(token, "purchase-token")
+        self.microsoft.hide(token, "purchase-token")
 
     def hide(self, authorization: str) -> None:
         """Hide the credentials of an Authorization header in everything that is written."""
-        self.microsoft._redactor.learn(authorization.partition(" ")[2] or authorization, "token")
+        self.microsoft.hide(authorization.partition(" ")[2] or authorization, "token")
 
     def subscribed(self, choice: tuple[Offer, Plan] | None = None, **details: Any) -> Customer:
         """Let a customer buy a plan and go through the landing page until it is active."""
@@ -119,7 +119,6 @@ class Stage:
         return Customer(
             id=subscription_id,
             token=token,
-            landing_page_url=None,
             offer=offer,
             microsoft=self.microsoft,
             publisher=self.publisher,

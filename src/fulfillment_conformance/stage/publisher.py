@@ -11,6 +11,7 @@ from jsonpointer import JsonPointer, JsonPointerException
 from fulfillment_conformance.answers import ABSENT, Answer, Reading
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.http_client import HttpClient
+from fulfillment_conformance.interruptions import CannotArrange
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
 from fulfillment_conformance.target import Claims, Reconcile, SelfService, State, Step, Timeouts
 
@@ -127,6 +128,17 @@ class Publisher:
             method=method,
             url=url,
         )
+
+    def reconciles(self) -> Answer:
+        """Make the publisher read the whole list of subscriptions, and return what it answers.
+
+        Raises:
+            CannotArrange: the target file does not say how.
+        """
+        if self.service.reconcile is None:
+            raise CannotArrange("publisher.reconcile: the target file says of no way to make it read the list")
+        url = urljoin(self.service.landing_page, self.service.reconcile.post)
+        return Answer(self._http.send("POST", url, receiver="publisher", purpose="read the list of subscriptions"))
 
     def account(self, subscription_id: str) -> Account | None:
         """Look at what the publisher shows about a subscription; None where it shows nothing at all."""

@@ -1,0 +1,81 @@
+"""How a publisher sends buyers to Entra: the authorization requests of a visit, read from what the browser was told.
+
+A request counts wherever it shows: followed to the emulator, in a redirect to Microsoft's own host, which is never
+followed, or as a link or form on the page.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
+
+from fulfillment_conformance.answers import Answer
+from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.stage.buyer import Page
+
+BASIC_SCOPES = frozenset({"openid", "profile", "email", "offline_access", "user.read"})
+"""What every user may consent to on the way to activation, in lower case (LND-007)."""
+
+_GRAPH = ("https://graph.microsoft.com/", "00000003-0000-0000-c000-000000000000/")
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRequest:
+    """One authorization request: where it goes, and the exchange that showed it."""
+
+    url: str
+    exchange: Exchange
+
+    @property
+    def tenant(self) -> str:
+        """The first segment of the path: a tenant, or `common`, `organizations`, `consumers`."""
+        return unquote(urlsplit(self.url).path.strip("/").partition("/")[0]).lower()
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query parameters."""
+        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+
+    @property
+    def scopes(self) -> list[str]:
+        """The scopes asked for, those of Microsoft Graph without its name; version 1 of the endpoint has none."""
+        asked = self.parameters.get("scope", "").split()
+        for prefix in _GRAPH:
+            asked = [scope.removeprefix(prefix) for scope in asked]
+        return asked
+
+    @property
+    def asks_an_administrator(self) -> bool:
+        """Whether it goes to the page where an administrator consents for everybody."""
+        return urlsplit(self.url).path.endswith("/adminconsent")
+
+    @property
+    def prompt(self) -> str:
+        """What `prompt` says."""
+        return self.parameters.get("prompt", "")
+
+
+def sign_in_requests(history: Iterable[Exchange], page: Page | None = None) -> list[SignInRequest]:
+    """Return the authorization requests of a visit in order, each once.
+
+    Args:
+        history: what the browser has sent.
+        page: the page that it shows.
+    """
+    found = {url: SignInRequest(url, exchange) for exchange in history for url in _addresses(exchange)}
+    if page is not None:
+        for element in page.tree.select("a[href], form[action]"):
+            url = urljoin(page.url, str(element.get("href") or element.get("action")))
+            found.setdefault(url, SignInRequest(url, page.answer.exchange))
+    return [request for url, request in found.items() if _is_sign_in(url)]
+
+
+def _addresses(exchange: Exchange) -> Iterator[str]:
+    yield exchange.url
+    target = Answer(exchange).header("location").value
+    if isinstance(target, str):
+        yield urljoin(exchange.url, target)
+
+
+def _is_sign_in(url: str) -> bool:
+    path = urlsplit(url).path
+    return path.endswith(("/oauth2/authorize", "/oauth2/v2.0/authorize", "/adminconsent"))
