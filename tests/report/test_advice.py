@@ -67,9 +67,14 @@ class TestFault:
             ),
         ),
         (
+            f"POST /api/saas/subscriptions/{runs.SUBSCRIPTION}/activate?api-version=2018-08-31 answered 200",
+            "204",
+            "Let the publisher answer POST /api/saas/subscriptions/37f9…/activate with 200. It answers 204 now.",
+        ),
+        (
             "GET /signup accepted (2xx)",
             "no answer: ReadTimeout",
-            "Let the publisher accept GET /signup with 2xx. It gives no answer now.",
+            "Let the publisher accept GET /signup (2xx). It gives no answer now.",
         ),
         (
             "no effect: no change of state and no call that acts on it",

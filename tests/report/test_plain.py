@@ -3,8 +3,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.report import runs
 
-from fulfillment_conformance.report.plain import clip, one_line, visible
+from fulfillment_conformance.report.plain import clip, one_line, short_path, visible
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,17 @@ def test_a_clipped_text_is_never_longer(text: str, limit: int) -> None:
 def test_one_line_is_one_line() -> None:
     assert one_line(" a\n\n b\tc \x1b") == "a b c ⟨U+001B⟩"
     assert one_line("x" * 300) == "x" * 199 + "…"
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("http://h/api/saas/subscriptions?api-version=2018-08-31", "/api/saas/subscriptions"),
+        (f"http://h/api/saas/subscriptions/{runs.SUBSCRIPTION}?api-version=1&x=2", "/api/saas/subscriptions/37f9…?x=2"),
+        ("http://h/signup?token=[purchase-token:01234567 percent-encoded]", "/signup?token=[purchase-token]"),
+        ("http://h", "/"),
+        ("http://[broken", "http://[broken"),
+    ],
+)
+def test_paths_are_short(url: str, path: str) -> None:
+    assert short_path(url) == path

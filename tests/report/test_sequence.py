@@ -6,7 +6,7 @@ import pytest
 from tests.report import runs
 from tests.report.conftest import Run
 
-from fulfillment_conformance.report.sequence import MOST_ARROWS, PARTICIPANTS, draw, short_path
+from fulfillment_conformance.report.sequence import MOST_ARROWS, PARTICIPANTS, draw
 
 
 def drawn(exchanges: list[dict[str, Any]], **options: Any) -> ET.Element:
@@ -101,17 +101,3 @@ def test_a_page_is_wide_enough_as_long_as_names_fit(count: int) -> None:
     ]
 
     assert float(drawn(exchanges).get("width") or 0) <= max(1_060, 58 + 150 * count)
-
-
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("http://h/api/saas/subscriptions?api-version=2018-08-31", "/api/saas/subscriptions"),
-        (f"http://h/api/saas/subscriptions/{runs.SUBSCRIPTION}?api-version=1&x=2", "/api/saas/subscriptions/37f9…?x=2"),
-        ("http://h/signup?token=[purchase-token:01234567 percent-encoded]", "/signup?token=[purchase-token]"),
-        ("http://h", "/"),
-        ("http://[broken", "http://[broken"),
-    ],
-)
-def test_paths_are_short(url: str, path: str) -> None:
-    assert short_path(url) == path

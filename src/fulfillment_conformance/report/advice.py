@@ -7,6 +7,7 @@ from typing import Any
 
 from fulfillment_conformance.evidence import curl
 from fulfillment_conformance.outcome import Blame, CheckResult, Outcome
+from fulfillment_conformance.report.plain import short_path
 from fulfillment_conformance.report.results import ReportedRequirement, RunResults
 
 _BLAMED = {
@@ -36,15 +37,16 @@ def whose_fault(one: ReportedRequirement, results: RunResults) -> str:
 def what_to_change(check: CheckResult, results: RunResults) -> str:
     """Say what has to become different so that a failed check passes."""
     expected, actual, role = check.expected, check.actual, results.role
-    if found := re.fullmatch(r"(\S+ \S+) answered (.+)", expected, re.DOTALL):
-        return f"Let the {role} answer {found[1]} with {found[2]}. {_now(actual)}"
-    if found := re.fullmatch(r"(\S+ \S+) refused with (.+)", expected, re.DOTALL):
+    if found := re.fullmatch(r"(\S+) (\S+) (answered|refused with|accepted) (.+)", expected, re.DOTALL):
+        request, status = f"{found[1]} {short_path(found[2])}", found[4]
+        if found[3] == "answered":
+            return f"Let the {role} answer {request} with {status}. {_now(actual)}"
+        if found[3] == "accepted":
+            return f"Let the {role} accept {request} {status}. {_now(actual)}"
         return (
-            f"Let the {role} refuse {found[1]} with {found[2]}, and go on accepting the same request without the "
-            f"fault. {_now(actual)}"
+            f"Let the {role} refuse {request} with {status}, and go on accepting the same request without the fault. "
+            f"{_now(actual)}"
         )
-    if found := re.fullmatch(r"(\S+ \S+) accepted \(2xx\)", expected):
-        return f"Let the {role} accept {found[1]} with 2xx. {_now(actual)}"
     if expected.startswith("no effect"):
         return f"Let the {role} do nothing in this situation: change no state, and make no call that acts on it."
     if expected:

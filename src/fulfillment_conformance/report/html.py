@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 
 from fulfillment_conformance.outcome import CheckResult, Outcome, TestRecord, Verdict
 from fulfillment_conformance.report import advice, sequence, sources
-from fulfillment_conformance.report.plain import clip, one_line, visible
+from fulfillment_conformance.report.plain import clip, one_line, short_path, visible
 from fulfillment_conformance.report.results import LEVELS, Kind, ReportedRequirement, RunResults
 from fulfillment_conformance.report.wording import (
     KINDS,
@@ -302,7 +302,7 @@ class _Page:
         return _Head(
             number=number,
             who=f"{exchange['sender']} → {exchange['receiver']}",
-            what=one_line(f"{request['method']} {sequence.short_path(request['url'])}", 110),
+            what=one_line(f"{request['method']} {short_path(request['url'])}", 110),
             came=str(response["status"]) if response else one_line(exchange["error"] or "no answer", 60),
             took=duration(exchange["seconds"]),
             address=self._addresses.get(number),

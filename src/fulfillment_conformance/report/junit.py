@@ -21,8 +21,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from fulfillment_conformance.outcome import CheckResult, ExitCode, Outcome
-from fulfillment_conformance.report import advice, sequence, sources
-from fulfillment_conformance.report.plain import one_line
+from fulfillment_conformance.report import advice, sources
+from fulfillment_conformance.report.plain import one_line, short_path
 from fulfillment_conformance.report.results import ReportedRequirement, RunResults
 from fulfillment_conformance.report.wording import EXIT_CODES, KINDS
 
@@ -181,7 +181,7 @@ def _told(exchange: Mapping[str, Any] | None) -> str:
     if exchange is None:
         return "not recorded"
     came = exchange["response"]["status"] if exchange["response"] else exchange["error"]
-    request = f"{exchange['request']['method']} {sequence.short_path(exchange['request']['url'])}"
+    request = f"{exchange['request']['method']} {short_path(exchange['request']['url'])}"
     return f"{exchange['sender']} to {exchange['receiver']}, {request}, {came}"
 
 

@@ -3,16 +3,14 @@
 Colours come from the style sheet of the page, by class. An arrow whose exchange the page shows in full is a link to it.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
-from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
-from fulfillment_conformance.report.plain import clip, one_line
+from fulfillment_conformance.report.plain import clip, one_line, short_path
 from fulfillment_conformance.report.wording import duration
 
 PARTICIPANTS: Mapping[str, str] = {
@@ -29,8 +27,6 @@ PARTICIPANTS: Mapping[str, str] = {
 MOST_ARROWS = 40
 """Exchanges that one diagram shows; of more, those are left out that no check rests on."""
 
-_GUID = re.compile(r"([0-9a-fA-F]{4})[0-9a-fA-F]{4}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_PLACEHOLDER = re.compile(r"\[([a-z-]+):[0-9a-f]{8}[ a-z-]*\]")
 _CHARACTER = 6.4
 _NARROWEST, _WIDEST, _PAGE = 150, 330, 1060
 _MARGIN, _GUTTER, _OVERHANG = 14, 44, 36
@@ -65,17 +61,6 @@ class _Arrow:
     def numbers(self) -> str:
         first, last = self.first["number"], self.exchanges[-1]["number"]
         return first if len(self.exchanges) == 1 else f"{first}–{last}"
-
-
-def short_path(url: str) -> str:
-    """Return the path of an address, its GUIDs and placeholders shortened, without host and api-version."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    query = "&".join(pair for pair in parts.query.split("&") if not pair.startswith("api-version="))
-    path = _GUID.sub(r"\1…", f"{parts.path or '/'}?{query}" if query else parts.path or "/")
-    return _PLACEHOLDER.sub(r"[\1]", path)
 
 
 def draw(
