@@ -1,7 +1,7 @@
 """Days and terms as the pages count them: the arithmetic that checks use, apart from the core's own."""
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from dateutil.parser import isoparser
@@ -12,12 +12,25 @@ _UNIT = re.compile(r"P(\d+)([MY])")
 
 def day_of(value: Any) -> date | None:
     """Return the day of an ISO date or date-time with any number of fractional digits, None for anything else."""
+    parsed = _parsed(value)
+    return None if parsed is None else parsed.date()
+
+
+def moment_of(value: Any) -> datetime | None:
+    """Return an ISO date-time in UTC, which it is taken for where it names no zone; None for anything else."""
+    parsed = _parsed(value) if isinstance(value, str) and "T" in value else None
+    if parsed is None:
+        return None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _parsed(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     # Seven fractional digits, as .NET writes them, are one more than Python reads.
     trimmed = re.sub(r"(\.\d{6})\d+", r"\1", value.strip())
     try:
-        return isoparser().isoparse(trimmed).date()
+        return isoparser().isoparse(trimmed)
     except ValueError:
         return None
 

@@ -11,15 +11,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-from fulfillment_conformance.answers import Answer, SubscriptionAnswer
-from fulfillment_conformance.backend.client import FulfillmentClient
+from fulfillment_conformance.answers import Answer, OperationAnswer, Reading, SubscriptionAnswer
+from fulfillment_conformance.backend.client import AcceptedAnswer, FulfillmentClient
 from fulfillment_conformance.drivers.base import Action, Bought, Driver, OfferInfo, PlanInfo
-from fulfillment_conformance.interruptions import MissingCapability, Precondition
+from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.interruptions import CannotArrange, MissingCapability, Precondition
 from fulfillment_conformance.redaction import Redactor
 
 A = TypeVar("A", bound=Answer)
 
 PlanKind = Literal["flat", "per-seat"]
+ChangeKind = Literal["plan", "seats"]
+Side = Literal["customer", "publisher"]
 
 ACTIVATION_LIMIT = timedelta(minutes=10)
 """How long an accepted activation may take to show ("within minutes", ACT-003), in the target's own time."""
@@ -45,6 +48,36 @@ class Purchase:
     def plan(self) -> str:
         """The id of the purchased plan."""
         return self.plan_info.plan_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change that has been asked for: of which subscription, by whom, to what, and the operation's id."""
+
+    purchase: Purchase
+    operation_id: str
+    by: Side
+    plan: str | None = None
+    quantity: int | None = None
+
+    @property
+    def action(self) -> Action:
+        """The event that announces it."""
+        return "ChangeQuantity" if self.plan is None else "ChangePlan"
+
+    def value_in(self, answer: SubscriptionAnswer | OperationAnswer) -> Reading:
+        """Return the field of an answer that this change is about."""
+        return answer["quantity"] if self.plan is None else answer["planId"]
+
+    @property
+    def wanted(self) -> str | int | None:
+        """The value asked for."""
+        return self.quantity if self.plan is None else self.plan
+
+    @property
+    def before(self) -> str | int | None:
+        """The value before."""
+        return self.purchase.quantity if self.plan is None else self.purchase.plan
 
 
 class Situations:
@@ -101,6 +134,43 @@ class Situations:
         if not siblings:
             raise MissingCapability("purchases", f": offer {purchase.offer.offer_id} has no second public plan")
         return siblings[0]
+
+    def plan_with_a_limit(self, bound: Literal["min_quantity", "max_quantity"]) -> tuple[OfferInfo, PlanInfo]:
+        """Return a per-seat plan that bounds its seats below or above; the highest lower bound serves best."""
+        bounded = [pair for pair in self.plans("per-seat") if getattr(pair[1], bound) is not None]
+        if not bounded:
+            raise MissingCapability("purchases", f": no per-seat plan on offer has a {bound}")
+        return max(bounded, key=lambda pair: pair[1].min_quantity or 0)
+
+    def private_plan(self, purchase: Purchase, *, visible: bool) -> PlanInfo:
+        """Return a private plan of a subscription's offer, whose audience has the beneficiary's tenant, or lacks it."""
+        self.needs("private-plans")
+        tenant = self.client.get_subscription(purchase.id)["beneficiary"]["tenantId"].value
+        for plan in purchase.offer.plans:
+            like = plan.is_price_per_seat == purchase.plan_info.is_price_per_seat
+            if plan.is_private and like and not plan.is_stop_sell and (tenant in plan.audience) == visible:
+                return plan
+        raise MissingCapability(
+            "private-plans",
+            f": offer {purchase.offer.offer_id} has no private plan {'for' if visible else 'closed to'} its customer",
+        )
+
+    def plan_of_another_offer(self, purchase: Purchase) -> PlanInfo:
+        """Return a plan whose id the subscription's own offer does not have."""
+        own = {plan.plan_id for plan in purchase.offer.plans}
+        for _, plan in self.plans():
+            if plan.plan_id not in own:
+                return plan
+        raise MissingCapability("purchases", ": no second offer with other plans is on sale")
+
+    def auto_activated_plan(self) -> tuple[OfferInfo, PlanInfo]:
+        """Return a public plan whose purchases are active at once."""
+        self.needs("auto-activate")
+        for offer in self.offers:
+            for plan in offer.plans:
+                if plan.auto_activate and not plan.is_private and not plan.is_stop_sell:
+                    return offer, plan
+        raise MissingCapability("auto-activate", ": no public plan with auto activation is on offer")
 
     def _siblings(self, offer: OfferInfo, plan: PlanInfo) -> list[PlanInfo]:
         return [
@@ -179,15 +249,29 @@ class Situations:
         else:
             cancelled = self.client.cancel(purchase.id)
             if not cancelled.is_success:
-                raise Precondition(
-                    f"cancelling was answered {_came(cancelled)} (DEL-001)", cancelled.exchange
-                )
+                raise Precondition(f"cancelling was answered {_came(cancelled)} (DEL-001)", cancelled.exchange)
         self.reaches(purchase, "Unsubscribed", because="after the cancellation (DEL-003)")
 
     def event(self, purchase: Purchase, action: Action, **details: Any) -> str:
         """Let something happen on the marketplace's side; returns the operation's id."""
         self.needs("events")
         return self.driver.event(purchase.id, action, **details)
+
+    def refused_event(self, purchase: Purchase, action: Action, **details: Any) -> Exchange | None:
+        """Try to let something happen that should not be possible; returns the refusal, None when it happened.
+
+        Raises:
+            CannotArrange: the driver knows that it is not possible and has not asked the target.
+        """
+        self.needs("events")
+        try:
+            self.driver.event(purchase.id, action, **details)
+        except CannotArrange as refused:
+            status = refused.exchange.status if refused.exchange else None
+            if status is None or not 400 <= status < 500:
+                raise
+            return refused.exchange
+        return None
 
     def reaches(self, purchase: Purchase, status: str, *, because: str) -> SubscriptionAnswer:
         """Wait until a subscription shows a status; what never comes is a precondition that failed."""
@@ -213,32 +297,96 @@ class Situations:
         """How far term dates may be off: nothing in a sandbox, a day where real billing decides."""
         return 1 if self.driver.name == "live" else 0
 
-    def change_plan(self, purchase: Purchase, plan_id: str) -> None:
-        """Let a plan change go through: the customer's if the sandbox can, else the publisher's own."""
-        if self.has("events"):
-            self._complete(purchase, self.event(purchase, "ChangePlan", plan_id=plan_id))
-            return
-        accepted = self.client.change_plan(purchase.id, plan_id)
-        if accepted.status_code != 202 or accepted.operation_id is None:
-            raise Precondition(f"the plan change was answered {_came(accepted)} (CHP-001)", accepted.exchange)
-        self._complete(purchase, accepted.operation_id)
+    def other_quantity(self, purchase: Purchase) -> int:
+        """Return another number of seats that the plan allows."""
+        info, seats = purchase.plan_info, purchase.quantity or 1
+        if info.max_quantity is None or seats < info.max_quantity:
+            return seats + 1
+        if seats > (info.min_quantity or 1):
+            return seats - 1
+        raise MissingCapability("purchases", f": plan {info.plan_id} allows one number of seats only")
 
-    def change_quantity(self, purchase: Purchase, quantity: int) -> None:
-        """Let a seat change go through: the customer's if the sandbox can, else the publisher's own."""
-        if self.has("events"):
-            self._complete(purchase, self.event(purchase, "ChangeQuantity", quantity=quantity))
-            return
-        accepted = self.client.change_quantity(purchase.id, quantity)
-        if accepted.status_code != 202 or accepted.operation_id is None:
-            raise Precondition(f"the seat change was answered {_came(accepted)} (CHQ-001)", accepted.exchange)
-        self._complete(purchase, accepted.operation_id)
+    def begin_change(self, purchase: Purchase, kind: ChangeKind = "plan", *, by: Side = "customer") -> Change:
+        """Ask for another plan, or another number of seats, and return at once."""
+        plan = self.other_plan(purchase).plan_id if kind == "plan" else None
+        quantity = self.other_quantity(purchase) if kind == "seats" else None
+        if by == "publisher":
+            accepted = (
+                self.client.change_quantity(purchase.id, quantity)
+                if plan is None
+                else self.client.change_plan(purchase.id, plan)
+            )
+            return self.change_of(purchase, accepted, plan=plan, quantity=quantity)
+        action: Action = "ChangePlan" if kind == "plan" else "ChangeQuantity"
+        operation_id = self.event(purchase, action, plan_id=plan, quantity=quantity)
+        return Change(purchase=purchase, operation_id=operation_id, by=by, plan=plan, quantity=quantity)
 
-    def _complete(self, purchase: Purchase, operation_id: str) -> None:
-        self.client.update_operation(purchase.id, operation_id, "Success")
-        ended = self.wait(
-            lambda: self.client.get_operation(purchase.id, operation_id),
+    def pending_change(self, kind: ChangeKind = "plan") -> Change:
+        """Return a change that waits for its outcome: the customer's, or the publisher's where none can be arranged."""
+        purchase = self.subscribed("flat" if kind == "plan" else "per-seat")
+        change = self.begin_change(purchase, kind, by="customer" if self.has("events") else "publisher")
+        shown = self.client.get_operation(purchase.id, change.operation_id)
+        if shown.status.value != "InProgress":
+            raise Precondition(
+                f"the change does not wait: Get Operation answered {_came(shown)} with status {shown.status.value!r} "
+                "(WHK-047)",
+                shown.exchange,
+            )
+        return change
+
+    def ended(self, change: Change) -> OperationAnswer:
+        """Wait until a change has an outcome, and return the last answer, whether it has one or not."""
+        return self.wait(
+            lambda: self.client.get_operation(change.purchase.id, change.operation_id),
             lambda operation: operation.status.value in FINAL,
         )
+
+    def cancelled(self, purchase: Purchase) -> OperationAnswer:
+        """Cancel through the API and return the operation as soon as it has an outcome."""
+        accepted = self.client.cancel(purchase.id)
+        operation_id = accepted.operation_id
+        if accepted.status_code != 202 or operation_id is None:
+            raise Precondition(f"cancelling was answered {_came(accepted)} (DEL-001, DEL-002)", accepted.exchange)
+        return self.wait(
+            lambda: self.client.get_operation(purchase.id, operation_id),
+            lambda operation: operation.status.value in FINAL or not operation.is_success,
+        )
+
+    def start_over(self) -> None:
+        """Forget what other tests have left behind, before much time passes for it all; only where this can be done."""
+        if self.has("reset"):
+            self.driver.reset()
+
+    def change_plan(self, purchase: Purchase, plan_id: str) -> None:
+        """Change the plan through the API, confirm it, and wait for its end."""
+        self.complete(self.change_of(purchase, self.client.change_plan(purchase.id, plan_id), plan=plan_id))
+
+    def change_quantity(self, purchase: Purchase, quantity: int) -> None:
+        """Change the seats through the API, confirm it, and wait for its end."""
+        accepted = self.client.change_quantity(purchase.id, quantity)
+        self.complete(self.change_of(purchase, accepted, quantity=quantity))
+
+    def change_of(
+        self, purchase: Purchase, accepted: AcceptedAnswer, *, plan: str | None = None, quantity: int | None = None
+    ) -> Change:
+        """Return the change that an answer of the API has begun.
+
+        Raises:
+            Precondition: it has not begun any, or does not say which.
+        """
+        operation_id = accepted.operation_id
+        if accepted.status_code != 202 or operation_id is None:
+            missing = ", without Operation-Location" if accepted.status_code == 202 else ""
+            raise Precondition(
+                f"the change was answered {_came(accepted)}{missing} (CHP-001, CHP-002, CHQ-001, CHQ-003)",
+                accepted.exchange,
+            )
+        return Change(purchase=purchase, operation_id=operation_id, by="publisher", plan=plan, quantity=quantity)
+
+    def complete(self, change: Change) -> None:
+        """Report success of a change, and wait until it has succeeded."""
+        self.client.update_operation(change.purchase.id, change.operation_id, "Success")
+        ended = self.ended(change)
         if ended.status.value != "Succeeded":
             raise Precondition(f"the change ended {ended.status.value!r} (OPP-012)", ended.exchange)
 
@@ -247,9 +395,7 @@ class Situations:
         self.needs("clock")
         self.driver.advance(timedelta(**span))
 
-    def wait(
-        self, read: Callable[[], A], done: Callable[[A], bool], *, limit: timedelta = ACTIVATION_LIMIT
-    ) -> A:
+    def wait(self, read: Callable[[], A], done: Callable[[A], bool], *, limit: timedelta = ACTIVATION_LIMIT) -> A:
         """Read again and again until `done`, each read recorded; returns the last answer, done or not.
 
         Where the target's clock can be advanced, its time passes; elsewhere real time does, for `REAL_LIMIT` at most.

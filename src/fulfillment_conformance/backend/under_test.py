@@ -1,6 +1,6 @@
 """A marketplace target as one object: its driver, its client, its situations, opened after a preflight."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,10 +14,8 @@ from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.preflight import Preflight, clocks_agree, reachable, token_is_taken
 from fulfillment_conformance.redaction import Redactor
 from fulfillment_conformance.run import Run
+from fulfillment_conformance.silence import PROBE_SECONDS, SilenceWatch
 from fulfillment_conformance.target import MarketplaceTarget
-
-PROBE_SECONDS = 5.0
-"""How long a target that left a request unanswered has to show that it is still there."""
 
 
 @dataclass
@@ -29,25 +27,23 @@ class MarketplaceUnderTest:
     client: FulfillmentClient
     situations: Situations
     redactor: Redactor
-    _watchers: list[Callable[[Exchange], None]] = field(default_factory=list)
+    silence: SilenceWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.silence = SilenceWatch("marketplace", self.answers)
 
     def as_publisher(self, kind: TokenKind) -> FulfillmentClient:
         """Return a client whose access token has one fault, or is another publisher's."""
+        return self.client.as_(self.access_token(kind))
+
+    def access_token(self, kind: TokenKind) -> str:
+        """Return an access token that has one fault, or is another publisher's."""
         self.situations.needs("access-tokens")
         if kind == "foreign-publisher":
             self.situations.needs("foreign-publisher")
         token = self.driver.access_token(kind)
         self.redactor.learn(token, "token")
-        return self.client.as_(token)
-
-    @contextmanager
-    def watching(self, unanswered: Callable[[Exchange], None]) -> Iterator[None]:
-        """Tell of every request to the API that gets no answer, while the block runs."""
-        self._watchers.append(unanswered)
-        try:
-            yield
-        finally:
-            self._watchers.remove(unanswered)
+        return token
 
     def answers(self) -> bool:
         """Whether the API answers anything at all, now."""
@@ -58,12 +54,6 @@ class MarketplaceUnderTest:
             timeout=PROBE_SECONDS,
         )
         return probe.status is not None
-
-    def notice(self, exchange: Exchange) -> None:
-        """Pass a finished exchange on to whoever watches for silence."""
-        if exchange.status is None and exchange.receiver == "marketplace":
-            for watcher in tuple(self._watchers):
-                watcher(exchange)
 
 
 @contextmanager
@@ -82,11 +72,9 @@ def open_marketplace(run: Run, preflight: Preflight | None = None) -> Iterator[M
     def observe(exchange: Exchange) -> None:
         run.recorder(exchange)
         for under_test in opened:
-            under_test.notice(exchange)
+            under_test.silence.notice(exchange)
 
-    driver = load_driver(
-        target.driver, target.driver_settings(profile=run.profile, seed=run.seed, observer=observe)
-    )
+    driver = load_driver(target.driver, target.driver_settings(profile=run.profile, seed=run.seed, observer=observe))
     http = HttpClient(observer=observe, tls=trust(target.tls_ca), timeout=target.timeout)
     try:
         base_url = target.base_url or driver.base_url  # type: ignore[attr-defined] # the embedded driver knows its own
@@ -153,5 +141,3 @@ def _fly(
     )
     if "purchases" in driver.capabilities:
         preflight.look("plans", lambda: f"{sum(len(offer.plans) for offer in situations.offers)} plans on offer")
-
-

@@ -1,6 +1,7 @@
 """The emulator inside this process, served on loopback, arranged through its own control surface."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from fulfillment_conformance.drivers.control import ControlDriver
 from fulfillment_conformance.emulator import Emulator, Settings
@@ -34,6 +35,10 @@ class EmbeddedDriver(ControlDriver):
     def name(self) -> str:
         """`embedded`."""
         return "embedded"
+
+    def peek_time(self) -> datetime:
+        """Return the emulator's time without asking for it; any thread may call this, also while time is advanced."""
+        return self.emulator.now()
 
     def close(self) -> None:
         """Stop the emulator."""

@@ -1,0 +1,179 @@
+"""The suite's own connection webhook: it records what a marketplace sends, and reacts as a test wants it to.
+
+    receiver = Receiver(observer=recorder)
+    with serve(receiver) as serving:
+        driver.set_webhook(f"{serving.url}/webhook")
+        receiver.reacts(subscription_id, Reaction(status=503), Reaction())
+        ...
+        receiver.wait(lambda: len(receiver.calls(subscription_id)) == 2, seconds=5)
+
+Whatever it is sent is taken in: any method, any path, any body. Who calls is judged elsewhere.
+"""
+
+import asyncio
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.types import Receive, Scope, Send
+
+from fulfillment_conformance.backend.notifications import Notification
+from fulfillment_conformance.exchange import Exchange, HeaderList, Observer, ignore
+from fulfillment_conformance.serving import DropConnection
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of a call's body that are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """What the webhook does with a call.
+
+    Attributes:
+        status: the answer; None drops the connection without one.
+        delay: real seconds before the answer.
+        meanwhile: what happens while the call is open, before the delay; it runs on a thread of its own and may call
+            the API.
+    """
+
+    status: int | None = 200
+    delay: float = 0.0
+    meanwhile: Callable[[Notification], object] | None = None
+
+
+ACCEPT = Reaction()
+"""What is done with every call that no test has said anything about."""
+
+
+class Receiver:
+    """An ASGI application. Its methods may be called from any thread but that of its event loop.
+
+    Args:
+        observer: told of every call, when it is over.
+        clock: says what time it is at the marketplace, None where that is not known.
+    """
+
+    def __init__(self, *, observer: Observer = ignore, clock: Callable[[], datetime | None] = lambda: None) -> None:
+        self._observer = observer
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._reactions: dict[str, deque[Reaction]] = {}
+        self._calls: dict[str, list[Notification]] = defaultdict(list)
+        self._fault: Exception | None = None
+
+    # --- what tests call ---
+
+    def reacts(self, subscription_id: str, *reactions: Reaction) -> None:
+        """Say what happens to the coming calls about a subscription, in this order; the last reaction stays."""
+        with self._changed:
+            self._reactions[subscription_id.lower()] = deque(reactions)
+
+    def calls(self, subscription_id: str) -> list[Notification]:
+        """Return the calls about a subscription that are over, in the order in which they ended.
+
+        Raises:
+            Exception: what went wrong in somebody's `meanwhile`, once.
+        """
+        with self._changed:
+            fault, self._fault = self._fault, None
+            if fault is not None:
+                raise fault
+            return list(self._calls[subscription_id.lower()])
+
+    def wait(self, met: Callable[[], bool], seconds: float) -> bool:
+        """Wait until a condition is met, looking again after each call; False when time runs out."""
+        deadline = time.monotonic() + seconds
+        with self._changed:  # the condition's lock may be taken again by the thread that holds it, as `calls` does
+            while not met():
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._changed.wait(left):
+                    return met()
+            return True
+
+    # --- the application ---
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
+        started = time.monotonic()
+        exchange = Exchange(
+            sender="marketplace",
+            receiver="suite",
+            method=scope["method"],
+            url=_url(scope),
+            request_headers=_pairs(scope["headers"]),
+            request_body=await _body(receive),
+            virtual_at=self._clock(),
+        )
+        notification = Notification(exchange)
+        exchange.purpose = f"notification {notification.action}" if notification.action else "webhook call"
+        try:
+            await self._react(notification, send)
+        finally:
+            exchange.seconds = time.monotonic() - started
+            self._observer(exchange)
+            with self._changed:
+                self._calls[(notification.subscription_id or "").lower()].append(notification)
+                self._changed.notify_all()
+
+    async def _react(self, notification: Notification, send: Send) -> None:
+        exchange = notification.exchange
+        reaction = self._next_reaction(notification)
+        status = reaction.status
+        if reaction.meanwhile is not None:
+            try:
+                await asyncio.to_thread(reaction.meanwhile, notification)
+            except Exception as fault:  # the test's own, and raised there
+                self._fault = fault
+                status = 500
+        if reaction.delay:
+            await asyncio.sleep(reaction.delay)
+        if status is None:
+            exchange.error = "the suite dropped the connection"
+            raise DropConnection
+        headers = ((b"content-length", b"0"),)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body"})
+        exchange.status = status
+        exchange.response_headers = _pairs(headers)
+
+    def _next_reaction(self, notification: Notification) -> Reaction:
+        with self._changed:
+            coming = self._reactions.get((notification.subscription_id or "").lower())
+            if not coming:
+                return ACCEPT
+            return coming.popleft() if len(coming) > 1 else coming[0]
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body = (body + message.get("body", b""))[:BODY_LIMIT]
+        more = message.get("more_body", False)
+    return body
+
+
+def _url(scope: Scope) -> str:
+    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "localhost")
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope["query_string"]
+    return f"{scope['scheme']}://{host}" + (path + (b"?" + query if query else b"")).decode("latin-1")
+
+
+def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)

@@ -1,0 +1,174 @@
+"""How a test gets to hear what a marketplace tells the publisher, and says how the publisher's webhook reacts."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import TypeVar
+
+from fulfillment_conformance.answers import Answer
+from fulfillment_conformance.backend.notifications import Notification
+from fulfillment_conformance.backend.receiver import Reaction, Receiver
+from fulfillment_conformance.backend.situations import Purchase, Situations
+from fulfillment_conformance.backend.under_test import MarketplaceUnderTest
+from fulfillment_conformance.drivers.base import DeliveryRecord
+from fulfillment_conformance.errors import ConformanceError
+from fulfillment_conformance.exchange import Exchange, Observer
+from fulfillment_conformance.interruptions import Interruption, MissingCapability, Precondition
+from fulfillment_conformance.run import Run
+from fulfillment_conformance.serving import serve
+from fulfillment_conformance.target import MarketplaceTarget
+
+A = TypeVar("A", bound=Answer)
+
+COMING = timedelta(minutes=10)
+"""How long a notification may be on its way, in the target's own time."""
+COMING_SECONDS = 10.0
+"""How long one is waited for on a target whose clock cannot be advanced."""
+QUIET_SECONDS = 3.0
+"""How long such a target is listened to before it counts as having said nothing more."""
+
+
+class Webhook:
+    """The notifications of one target: heard at the suite's own webhook, else read in the target's records of them."""
+
+    def __init__(self, situations: Situations, receiver: Receiver | None, *, observer: Observer) -> None:
+        """Listen at `receiver`; None where the target's webhook address cannot be set."""
+        self._situations = situations
+        self._receiver = receiver
+        self._observer = observer
+        self._recorded: dict[tuple[str, int], Notification] = {}
+
+    def reacts(self, purchase: Purchase, *reactions: Reaction) -> None:
+        """Say what happens to the coming calls about a subscription, in this order; the last reaction stays."""
+        self._own().reacts(purchase.id, *reactions)
+
+    def at_receipt(self, purchase: Purchase, look: Callable[[], A]) -> dict[str, A]:
+        """Look at something while the coming calls about a subscription are open; returns what was seen, by action.
+
+        The dictionary fills as calls come in; of several calls with one action the first counts.
+        """
+        seen: dict[str, A] = {}
+
+        def glance(notification: Notification) -> None:
+            if notification.action is not None and notification.action not in seen:
+                seen[notification.action] = look()
+
+        self.reacts(purchase, Reaction(meanwhile=glance))
+        return seen
+
+    def hears(self, purchase: Purchase, action: str, *, more_than: int = 0) -> Notification | None:
+        """Wait for a notification and return it, None when none comes.
+
+        Args:
+            purchase: the subscription that it is about.
+            action: the event.
+            more_than: how many of them there have been before.
+        """
+
+        def found() -> bool:
+            return len(self._of(purchase, action)) > more_than
+
+        if self._situations.has("clock"):
+            waited = timedelta()
+            self._situations.driver.advance(waited)  # whatever is under way arrives
+            while not found() and waited < COMING:
+                self._situations.pass_time(seconds=30)
+                waited += timedelta(seconds=30)
+        else:
+            self._wait_for(found, COMING_SECONDS)
+        came = self._of(purchase, action)
+        return came[more_than] if len(came) > more_than else None
+
+    def expects(self, purchase: Purchase, action: str) -> Notification:
+        """Wait for a notification that this test is not about.
+
+        Raises:
+            Precondition: none comes.
+        """
+        notification = self.hears(purchase, action)
+        if notification is None:
+            came = ", ".join(str(each.action) for each in self._of(purchase)) or "nothing"
+            raise Precondition(f"the webhook was not called with {action} (WHK-001, WHK-002); it heard {came}")
+        return notification
+
+    def heard(self, purchase: Purchase, action: str | None = None) -> list[Notification]:
+        """Return all that was said about a subscription, once everything under way has arrived.
+
+        A target whose clock cannot be advanced is listened to for `QUIET_SECONDS`.
+        """
+        if self._situations.has("clock"):
+            self._situations.driver.advance(timedelta())
+        else:
+            before = len(self._of(purchase, action))
+            self._wait_for(lambda: len(self._of(purchase, action)) > before, QUIET_SECONDS)
+        return self._of(purchase, action)
+
+    def _own(self) -> Receiver:
+        if self._receiver is None:
+            raise MissingCapability("webhook")
+        return self._receiver
+
+    def _wait_for(self, met: Callable[[], bool], seconds: float) -> None:
+        if self._receiver is not None:
+            self._receiver.wait(met, seconds)
+            return
+        deadline = time.monotonic() + seconds
+        while not met() and time.monotonic() < deadline:
+            time.sleep(0.2)  # the target's records can only be asked for
+
+    def _of(self, purchase: Purchase, action: str | None = None) -> list[Notification]:
+        if self._receiver is not None:
+            calls = self._receiver.calls(purchase.id)
+        elif self._situations.has("deliveries"):
+            records = self._situations.driver.deliveries(subscription_id=purchase.id)
+            calls = [self._read(record) for record in records]
+        else:
+            raise MissingCapability("webhook")
+        return [call for call in calls if action is None or call.action == action]
+
+    def _read(self, record: DeliveryRecord) -> Notification:
+        key = (record.operation_id, record.attempt)
+        if key not in self._recorded:
+            response = record.response
+            exchange = Exchange(
+                sender="marketplace",
+                receiver="publisher",
+                method="POST",
+                url=record.url,
+                request_headers=tuple(record.request.headers.items()),
+                request_body=json.dumps(dict(record.request.body)).encode(),
+                status=response.status if response else None,
+                response_headers=tuple(response.headers.items()) if response else (),
+                response_body=response.body.encode() if response else b"",
+                error=record.error,
+                virtual_at=record.sent_at,
+                purpose="delivery, as the target recorded it",
+            )
+            self._observer(exchange)
+            self._recorded[key] = Notification(exchange)
+        return self._recorded[key]
+
+
+@contextmanager
+def open_webhook(run: Run, under_test: MarketplaceUnderTest) -> Iterator[Webhook]:
+    """Serve the suite's own webhook and have the target call it, where it can be told to.
+
+    Raises:
+        PortInUse: somebody else listens at `webhook_listen` of the target file.
+    """
+    target = run.target
+    assert isinstance(target, MarketplaceTarget)
+    driver = under_test.driver
+    if "webhook" not in driver.capabilities:
+        yield Webhook(under_test.situations, None, observer=run.recorder)
+        return
+    receiver = Receiver(observer=run.recorder, clock=getattr(driver, "peek_time", lambda: None))
+    with serve(receiver, host=target.webhook_listen.host, port=target.webhook_listen.port) as serving:
+        driver.set_webhook(f"{serving.url}/webhook")
+        try:
+            yield Webhook(under_test.situations, receiver, observer=run.recorder)
+        finally:
+            with suppress(ConformanceError, Interruption):  # a target that is gone by now has been judged for it
+                driver.set_webhook(None)

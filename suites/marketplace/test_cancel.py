@@ -1,0 +1,118 @@
+"""Cancel: the subscription ends, at once and for good (catalogue theme DEL)."""
+
+import pytest
+
+from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS, operation_is_located
+from fulfillment_conformance.marks import requirement
+
+
+@requirement("DEL-001", "DEL-021")
+def test_an_active_subscription_is_cancelled(marketplace, subscribed, check):
+    """DELETE is answered 202, and not 204."""
+    cancelled = marketplace.cancel(subscribed.id)
+
+    for each in check.each("DEL-001", "DEL-021"):
+        each.status(cancelled, 202)
+
+
+@requirement("DEL-002")
+def test_the_answer_locates_the_operation(marketplace, subscribed, check):
+    """Operation-Location is an absolute URL of the operation, api-version included, and answers."""
+    operation_is_located(check("DEL-002"), marketplace, subscribed.id, marketplace.cancel(subscribed.id))
+
+
+@requirement("DEL-003")
+def test_a_cancelled_subscription_becomes_unsubscribed(marketplace, situations, subscribed, check):
+    """Within minutes saasSubscriptionStatus is Unsubscribed."""
+    marketplace.cancel(subscribed.id)
+
+    check("DEL-003").equals(situations.wait_for_status(subscribed, "Unsubscribed").status, "Unsubscribed")
+
+
+@requirement("DEL-004")
+def test_the_webhook_is_called_when_the_cancellation_is_complete(marketplace, webhook, subscribed, check):
+    """Unsubscribe comes for the subscription."""
+    cancelled = marketplace.cancel(subscribed.id)
+    notification = webhook.hears(subscribed, "Unsubscribe")
+
+    check("DEL-004").that(
+        notification is not None,
+        expected="a webhook call with action Unsubscribe",
+        actual="a call" if notification else "no such call",
+        rests_on=[cancelled, *([notification] if notification else [])],
+    )
+
+
+@requirement("DEL-006")
+def test_cancelling_twice_is_answered_200(marketplace, situations, check):
+    """DELETE of a subscription that is Unsubscribed is answered 200."""
+    check("DEL-006").status(marketplace.cancel(situations.unsubscribed().id), 200)
+
+
+@requirement("DEL-007")
+def test_a_customer_of_a_reseller_cancels_nothing_here(marketplace, situations, subscribed, check):
+    """Where allowedCustomerOperations lacks Delete the call is answered 400, and the subscription goes on."""
+    situations.needs("csp")
+    resold = situations.subscribed(channel="csp")
+    refused = marketplace.cancel(resold.id)
+
+    check("DEL-007").refused(refused, with_status=400, while_twin=marketplace.cancel(subscribed.id))
+    check("DEL-007").equals(marketplace.get_subscription(resold.id).status, "Subscribed")
+
+
+@requirement("DEL-008")
+@pytest.mark.parametrize("fault", [fault for fault in BAD_CREDENTIALS if fault != "foreign-publisher"])
+def test_without_a_usable_token_nothing_is_cancelled(marketplace, subscribed, credentials, check, fault):
+    """No usable access token: 401 or 403, and the subscription goes on."""
+    refused = marketplace.cancel(subscribed.id, **credentials(fault))
+    status = marketplace.get_subscription(subscribed.id).status
+
+    check("DEL-008").refused(refused, with_status=(401, 403), while_twin=marketplace.cancel(subscribed.id))
+    check("DEL-008").equals(status, "Subscribed")
+
+
+@requirement("DEL-009")
+def test_an_unknown_subscription_is_not_cancelled(marketplace, subscribed, unknown_id, check):
+    """An id that names nothing is answered 404."""
+    check("DEL-009").refused(
+        marketplace.cancel(unknown_id), with_status=404, while_twin=marketplace.cancel(subscribed.id)
+    )
+
+
+@requirement("DEL-010")
+def test_a_locked_subscription_is_not_cancelled(marketplace, situations, subscribed, check):
+    """While a change is pending DELETE is answered 409."""
+    change = situations.pending_change()
+
+    check("DEL-010").refused(
+        marketplace.cancel(change.purchase.id), with_status=409, while_twin=marketplace.cancel(subscribed.id)
+    )
+
+
+@requirement("DEL-017")
+def test_a_cancellation_is_in_force_when_it_is_done(marketplace, situations, subscribed, check):
+    """As soon as the operation has Succeeded the subscription is Unsubscribed, without waiting for the term to end."""
+    operation = situations.cancelled(subscribed)
+    at_once = marketplace.get_subscription(subscribed.id)
+
+    check("DEL-017").equals(operation.status, "Succeeded")
+    check("DEL-017").equals(at_once.status, "Unsubscribed")
+
+
+@requirement("DEL-018")
+def test_a_pending_purchase_can_be_cancelled(marketplace, situations, purchase, check):
+    """DELETE before activation is answered 202, and the subscription becomes Unsubscribed."""
+    cancelled = marketplace.cancel(purchase.id)
+
+    check("DEL-018").status(cancelled, 202)
+    check("DEL-018").equals(situations.wait_for_status(purchase, "Unsubscribed").status, "Unsubscribed")
+
+
+@requirement("DEL-019")
+def test_a_suspended_subscription_can_be_cancelled(marketplace, situations, check):
+    """DELETE while payment is missing is answered 202, and the subscription becomes Unsubscribed."""
+    suspended = situations.suspended()
+    cancelled = marketplace.cancel(suspended.id)
+
+    check("DEL-019").status(cancelled, 202)
+    check("DEL-019").equals(situations.wait_for_status(suspended, "Unsubscribed").status, "Unsubscribed")

@@ -1,0 +1,238 @@
+"""Change the plan: the publisher asks, the marketplace carries it out by and by (catalogue theme CHP)."""
+
+import pytest
+
+from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS, operation_is_located
+from fulfillment_conformance.marks import requirement
+
+
+@requirement("CHP-001", "CHP-024")
+def test_a_plan_change_is_accepted(marketplace, situations, subscribed, check):
+    """PATCH with another plan on a Subscribed subscription is answered 202; its body, if any, has no meaning."""
+    accepted = marketplace.change_plan(subscribed.id, situations.other_plan(subscribed).plan_id)
+
+    check("CHP-001").status(accepted, 202)
+    check("CHP-024").that(
+        accepted.status_code == 202,
+        expected="202, with or without a body",
+        actual=accepted.status_code,
+        rests_on=[accepted],
+        notes=[f"the body is {accepted.text[:80]!r}"] if accepted.text else [],
+    )
+
+
+@requirement("CHP-002")
+def test_the_answer_locates_the_operation(marketplace, situations, subscribed, check):
+    """Operation-Location is an absolute URL of the operation, api-version included, and answers."""
+    accepted = marketplace.change_plan(subscribed.id, situations.other_plan(subscribed).plan_id)
+
+    operation_is_located(check("CHP-002"), marketplace, subscribed.id, accepted)
+
+
+@requirement("CHP-003", "CHP-022")
+def test_the_plan_is_the_new_one_when_the_operation_has_succeeded(marketplace, situations, subscribed, check):
+    """Right after the 202 either plan may show; once the operation has Succeeded it is the new one."""
+    change = situations.begin_change(subscribed, by="publisher")
+    at_once = marketplace.get_subscription(subscribed.id)
+    situations.complete(change)
+    afterwards = marketplace.get_subscription(subscribed.id)
+
+    check("CHP-003").is_one_of(at_once.plan, [change.before, change.wanted])
+    for each in check.each("CHP-003", "CHP-022"):
+        each.equals(afterwards.plan, change.wanted)
+
+
+@requirement("CHP-006")
+def test_the_webhook_is_called_when_the_change_is_ready(situations, webhook, subscribed, check):
+    """ChangePlan comes, under the id of the operation that the PATCH began."""
+    change = situations.begin_change(subscribed, by="publisher")
+    notification = webhook.hears(subscribed, "ChangePlan")
+
+    if check("CHP-006").that(
+        notification is not None,
+        expected="a webhook call with action ChangePlan",
+        actual="a call" if notification else "no such call",
+        rests_on=[notification] if notification else [],
+    ):
+        check("CHP-006").equals(notification["id"], change.operation_id)
+
+
+@requirement("CHP-010")
+@pytest.mark.parametrize("status", ["PendingFulfillmentStart", "Suspended"])
+def test_only_active_subscriptions_change_their_plan(marketplace, situations, subscribed, check, status):
+    """A pending or suspended subscription is refused with 400, and keeps its plan."""
+    inactive = {"PendingFulfillmentStart": situations.buy, "Suspended": situations.suspended}[status]()
+    target = situations.other_plan(inactive).plan_id
+    refused = marketplace.change_plan(inactive.id, target)
+
+    check("CHP-010").refused(refused, with_status=400, while_twin=marketplace.change_plan(subscribed.id, target))
+    check("CHP-010").equals(marketplace.get_subscription(inactive.id).plan, inactive.plan)
+
+
+@requirement("CHP-026")
+def test_a_cancelled_subscription_changes_no_plan(marketplace, situations, subscribed, check):
+    """A cancelled subscription is refused with 400 or 404."""
+    cancelled = situations.unsubscribed()
+    target = situations.other_plan(cancelled).plan_id
+
+    check("CHP-026").refused(
+        marketplace.change_plan(cancelled.id, target),
+        with_status=(400, 404),
+        while_twin=marketplace.change_plan(subscribed.id, target),
+    )
+
+
+@requirement("CHP-011")
+def test_a_plan_that_does_not_exist_is_refused(marketplace, situations, subscribed, check):
+    """An invented planId is answered 400."""
+    refused = marketplace.change_plan(subscribed.id, "a-plan-that-nobody-made")
+
+    check("CHP-011").refused(
+        refused,
+        with_status=400,
+        while_twin=marketplace.change_plan(subscribed.id, situations.other_plan(subscribed).plan_id),
+    )
+
+
+@requirement("CHP-012")
+def test_a_plan_of_another_offer_is_refused(marketplace, situations, subscribed, check):
+    """A plan that exists elsewhere is answered 400."""
+    refused = marketplace.change_plan(subscribed.id, situations.plan_of_another_offer(subscribed).plan_id)
+
+    check("CHP-012").refused(
+        refused,
+        with_status=400,
+        while_twin=marketplace.change_plan(subscribed.id, situations.other_plan(subscribed).plan_id),
+    )
+
+
+@requirement("CHP-012")
+def test_a_private_plan_of_others_is_refused(marketplace, situations, subscribed, check):
+    """A private plan whose audience lacks the customer's tenant is answered 400."""
+    refused = marketplace.change_plan(subscribed.id, situations.private_plan(subscribed, visible=False).plan_id)
+
+    check("CHP-012").refused(
+        refused,
+        with_status=400,
+        while_twin=marketplace.change_plan(subscribed.id, situations.other_plan(subscribed).plan_id),
+    )
+
+
+@requirement("CHP-020")
+def test_a_private_plan_for_the_customer_can_be_changed_to(marketplace, situations, subscribed, check):
+    """A private plan whose audience has the customer's tenant is accepted with 202."""
+    target = situations.private_plan(subscribed, visible=True)
+
+    check("CHP-020").status(marketplace.change_plan(subscribed.id, target.plan_id), 202)
+
+
+@requirement("CHP-020")
+def test_every_listed_plan_can_be_changed_to(marketplace, situations, subscribed, check):
+    """Each plan in the list of available plans, but the present one, is accepted with 202."""
+    listed = marketplace.list_available_plans(subscribed.id)
+    plans = [plan["planId"].value for plan in listed["plans"]]
+    others = [plan for plan in plans if isinstance(plan, str) and plan != subscribed.plan]
+
+    check("CHP-020").that(
+        bool(others), expected="other plans in the list", actual=plans or listed.status_code, rests_on=[listed]
+    )
+    for plan in others:
+        check("CHP-020").status(marketplace.change_plan(situations.subscribed().id, plan), 202)
+
+
+@requirement("CHP-013")
+def test_the_present_plan_is_refused(marketplace, situations, subscribed, check):
+    """A change to the plan that is in force is answered 400."""
+    refused = marketplace.change_plan(subscribed.id, subscribed.plan)
+
+    check("CHP-013").refused(
+        refused,
+        with_status=400,
+        while_twin=marketplace.change_plan(subscribed.id, situations.other_plan(subscribed).plan_id),
+    )
+
+
+@requirement("CHP-014")
+def test_a_customer_of_a_reseller_changes_no_plan_here(marketplace, situations, subscribed, check):
+    """Where allowedCustomerOperations lacks Update the change is answered 400, and the plan stays."""
+    situations.needs("csp")
+    resold = situations.subscribed(channel="csp")
+    target = situations.other_plan(resold).plan_id
+    refused = marketplace.change_plan(resold.id, target)
+
+    check("CHP-014").refused(refused, with_status=400, while_twin=marketplace.change_plan(subscribed.id, target))
+    check("CHP-014").equals(marketplace.get_subscription(resold.id).plan, resold.plan)
+
+
+@requirement("CHP-015")
+def test_an_unknown_subscription_changes_no_plan(marketplace, situations, subscribed, unknown_id, check):
+    """An id that names nothing is answered 404."""
+    target = situations.other_plan(subscribed).plan_id
+
+    check("CHP-015").refused(
+        marketplace.change_plan(unknown_id, target),
+        with_status=404,
+        while_twin=marketplace.change_plan(subscribed.id, target),
+    )
+
+
+@requirement("CHP-016")
+@pytest.mark.parametrize("fault", BAD_CREDENTIALS)
+def test_without_good_credentials_no_plan_is_changed(marketplace, situations, subscribed, credentials, check, fault):
+    """No usable token, or another publisher's: 401 or 403, and nothing is begun."""
+    target = situations.other_plan(subscribed).plan_id
+    refused = marketplace.change_plan(subscribed.id, target, **credentials(fault))
+
+    check("CHP-016").refused(refused, with_status=(401, 403), while_twin=marketplace.change_plan(subscribed.id, target))
+
+
+@requirement("CHP-018")
+def test_plan_and_seats_do_not_change_in_one_call(marketplace, situations, check):
+    """A body with both planId and quantity is answered 400."""
+    seats = situations.subscribed("per-seat")
+    target = situations.other_plan(seats).plan_id
+    both = marketplace.change_plan(
+        seats.id, target, json={"planId": target, "quantity": situations.other_quantity(seats)}
+    )
+    twin = situations.subscribed("per-seat")
+
+    check("CHP-018").refused(both, with_status=400, while_twin=marketplace.change_plan(twin.id, target))
+
+
+@requirement("CHP-021")
+def test_a_subscription_stays_active_while_its_plan_changes(marketplace, situations, subscribed, check):
+    """The status is Subscribed while the operation runs, and afterwards."""
+    change = situations.begin_change(subscribed, by="publisher")
+    during = marketplace.get_subscription(subscribed.id)
+    situations.complete(change)
+
+    check("CHP-021").equals(during.status, "Subscribed")
+    check("CHP-021").equals(marketplace.get_subscription(subscribed.id).status, "Subscribed")
+
+
+@requirement("CHP-023")
+def test_a_change_of_nothing_is_refused(marketplace, situations, subscribed, check):
+    """A body with neither planId nor quantity is answered 400."""
+    target = situations.other_plan(subscribed).plan_id
+    refused = marketplace.change_plan(subscribed.id, target, json={})
+
+    check("CHP-023").refused(refused, with_status=400, while_twin=marketplace.change_plan(subscribed.id, target))
+
+
+@requirement("CHP-025")
+def test_a_second_change_is_answered_like_a_clients_call(marketplace, situations, check):
+    """While one change is pending, another one is accepted or refused with 4xx; it is no server error."""
+    change = situations.pending_change()
+    plan = next(
+        (plan.plan_id for _, plan in situations.plans("flat") if plan.plan_id not in {change.before, change.wanted}),
+        change.wanted,
+    )
+    second = marketplace.change_plan(change.purchase.id, plan)
+
+    check("CHP-025").that(
+        second.status_code == 202 or second.is_client_error,
+        expected="202 or 4xx",
+        actual=second.status_code or second.error,
+        rests_on=[second],
+        notes=[f"answered {second.status_code}"],
+    )

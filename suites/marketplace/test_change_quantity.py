@@ -1,0 +1,184 @@
+"""Change the number of seats, within the limits of a per-seat plan (catalogue theme CHQ)."""
+
+import pytest
+
+from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS, operation_is_located, value_is
+from fulfillment_conformance.marks import requirement
+
+NO_NUMBERS_OF_SEATS = {"zero": 0, "negative": -1, "fraction": 1.5, "word": "abc"}
+
+
+@pytest.fixture
+def seats(situations):
+    """An active subscription to a per-seat plan."""
+    return situations.subscribed("per-seat")
+
+
+@requirement("CHQ-001")
+def test_a_seat_change_is_accepted(marketplace, situations, seats, check):
+    """PATCH with another quantity on a Subscribed per-seat subscription is answered 202."""
+    check("CHQ-001").status(marketplace.change_quantity(seats.id, situations.other_quantity(seats)), 202)
+
+
+@requirement("CHQ-002")
+def test_seats_can_be_raised_and_lowered(marketplace, situations, seats, check):
+    """One seat more, and then two fewer: 202 each."""
+    more = seats.quantity + 1
+    raised = marketplace.change_quantity(seats.id, more)
+    if check("CHQ-002").status(raised, 202):
+        situations.complete(situations.change_of(seats, raised, quantity=more))
+        check("CHQ-002").status(marketplace.change_quantity(seats.id, seats.quantity - 1), 202)
+
+
+@requirement("CHQ-003")
+def test_the_answer_locates_the_operation(marketplace, situations, seats, check):
+    """Operation-Location is an absolute URL of the operation, api-version included, and answers."""
+    accepted = marketplace.change_quantity(seats.id, situations.other_quantity(seats))
+
+    operation_is_located(check("CHQ-003"), marketplace, seats.id, accepted)
+
+
+@requirement("CHQ-005")
+def test_the_webhook_is_called_when_the_change_is_ready(situations, webhook, seats, check):
+    """ChangeQuantity comes with the new value, under the id of the operation that the PATCH began."""
+    change = situations.begin_change(seats, "seats", by="publisher")
+    notification = webhook.hears(seats, "ChangeQuantity")
+
+    if check("CHQ-005").that(
+        notification is not None,
+        expected="a webhook call with action ChangeQuantity",
+        actual="a call" if notification else "no such call",
+        rests_on=[notification] if notification else [],
+    ):
+        check("CHQ-005").equals(notification["id"], change.operation_id)
+        value_is(check("CHQ-005"), notification["quantity"], change.wanted)
+
+
+@requirement("CHQ-008")
+def test_more_seats_than_the_maximum_are_refused(marketplace, situations, check):
+    """One more than maxQuantity is answered 400, maxQuantity itself is accepted."""
+    plan = situations.plan_with_a_limit("max_quantity")
+    seats = situations.subscribed(plan=plan)
+    most = plan[1].max_quantity
+    refused = marketplace.change_quantity(seats.id, most + 1)
+
+    check("CHQ-008").refused(refused, with_status=400, while_twin=marketplace.change_quantity(seats.id, most))
+
+
+@requirement("CHQ-009")
+def test_fewer_seats_than_the_minimum_are_refused(marketplace, situations, check):
+    """One less than minQuantity is answered 400, minQuantity itself is accepted."""
+    plan = situations.plan_with_a_limit("min_quantity")
+    seats = situations.subscribed(plan=plan)
+    least = plan[1].min_quantity
+    refused = marketplace.change_quantity(seats.id, least - 1)
+
+    check("CHQ-009").refused(refused, with_status=400, while_twin=marketplace.change_quantity(seats.id, least))
+
+
+@requirement("CHQ-010")
+@pytest.mark.parametrize("body", [{}, {"quantity": None}], ids=["absent", "null"])
+def test_a_missing_quantity_is_refused(marketplace, situations, seats, check, body):
+    """A body without a quantity, or with null for one, is answered 400."""
+    refused = marketplace.change_quantity(seats.id, None, json=body)
+
+    check("CHQ-010").refused(
+        refused,
+        with_status=400,
+        while_twin=marketplace.change_quantity(seats.id, situations.other_quantity(seats)),
+    )
+
+
+@requirement("CHQ-011")
+def test_the_present_number_is_refused(marketplace, situations, seats, check):
+    """A change to the seats that there are is answered 400."""
+    refused = marketplace.change_quantity(seats.id, seats.quantity)
+
+    check("CHQ-011").refused(
+        refused,
+        with_status=400,
+        while_twin=marketplace.change_quantity(seats.id, situations.other_quantity(seats)),
+    )
+
+
+@requirement("CHQ-012")
+@pytest.mark.parametrize("status", ["PendingFulfillmentStart", "Suspended"])
+def test_only_active_subscriptions_change_their_seats(marketplace, situations, seats, check, status):
+    """A pending or suspended subscription is refused with 400, and keeps its seats."""
+    inactive = {"PendingFulfillmentStart": situations.buy, "Suspended": situations.suspended}[status]("per-seat")
+    target = situations.other_quantity(inactive)
+    refused = marketplace.change_quantity(inactive.id, target)
+    quantity = marketplace.get_subscription(inactive.id).quantity
+
+    check("CHQ-012").refused(refused, with_status=400, while_twin=marketplace.change_quantity(seats.id, target))
+    value_is(check("CHQ-012"), quantity, inactive.quantity)
+
+
+@requirement("CHQ-013")
+def test_a_customer_of_a_reseller_changes_no_seats_here(marketplace, situations, seats, check):
+    """Where allowedCustomerOperations lacks Update the change is answered 400."""
+    situations.needs("csp")
+    resold = situations.subscribed("per-seat", channel="csp")
+    target = situations.other_quantity(resold)
+
+    check("CHQ-013").refused(
+        marketplace.change_quantity(resold.id, target),
+        with_status=400,
+        while_twin=marketplace.change_quantity(seats.id, target),
+    )
+
+
+@requirement("CHQ-014")
+@pytest.mark.parametrize("fault", BAD_CREDENTIALS)
+def test_without_good_credentials_no_seats_are_changed(marketplace, situations, seats, credentials, check, fault):
+    """No usable token, or another publisher's: 401 or 403, and nothing is begun."""
+    target = situations.other_quantity(seats)
+    refused = marketplace.change_quantity(seats.id, target, **credentials(fault))
+
+    check("CHQ-014").refused(refused, with_status=(401, 403), while_twin=marketplace.change_quantity(seats.id, target))
+
+
+@requirement("CHQ-015")
+def test_an_unknown_subscription_changes_no_seats(marketplace, situations, seats, unknown_id, check):
+    """An id that names nothing is answered 404."""
+    target = situations.other_quantity(seats)
+
+    check("CHQ-015").refused(
+        marketplace.change_quantity(unknown_id, target),
+        with_status=404,
+        while_twin=marketplace.change_quantity(seats.id, target),
+    )
+
+
+@requirement("CHQ-018")
+def test_a_flat_plan_has_no_seats_to_change(marketplace, situations, subscribed, seats, check):
+    """A quantity for a flat-rate subscription is refused with 400."""
+    refused = marketplace.change_quantity(subscribed.id, 5)
+
+    check("CHQ-018").refused(
+        refused,
+        with_status=400,
+        while_twin=marketplace.change_quantity(seats.id, situations.other_quantity(seats)),
+    )
+
+
+@requirement("CHQ-019")
+@pytest.mark.parametrize("what", NO_NUMBERS_OF_SEATS)
+def test_what_is_no_number_of_seats_is_refused(marketplace, situations, seats, check, what):
+    """Zero, negative numbers, fractions and words are answered 400."""
+    refused = marketplace.change_quantity(seats.id, NO_NUMBERS_OF_SEATS[what])
+
+    check("CHQ-019").refused(
+        refused,
+        with_status=400,
+        while_twin=marketplace.change_quantity(seats.id, situations.other_quantity(seats)),
+    )
+
+
+@requirement("CHQ-020")
+def test_the_quantity_is_the_new_one_when_the_operation_has_succeeded(marketplace, situations, seats, check):
+    """After the operation has Succeeded Get Subscription shows the seats asked for."""
+    change = situations.begin_change(seats, "seats", by="publisher")
+    situations.complete(change)
+
+    value_is(check("CHQ-020"), marketplace.get_subscription(seats.id).quantity, change.wanted)
