@@ -67,7 +67,7 @@ def test_a_log_has_one_line_per_failure_whatever_the_target_sent() -> None:
     results, recorded = runs.hostile_run()
     text = show("lines", (results, recorded))
 
-    assert sum(line.startswith("FAILED WHK-001  ") for line in text.splitlines()) == 2
+    assert sum(line.startswith("FAILED WHK-001  ") for line in text.splitlines()) == 2  # at once, and at the end
     assert "\x1b" not in text
 
 

@@ -70,7 +70,16 @@ def test_tests_and_outcomes_are_counted() -> None:
     )
     assert ended == "change-plan"
     assert seen.counts() == {"warning": 1, "failed": 2}
-    assert seen.theme("change-plan") == ({"warning": 1, "failed": 2, "passed": 1}, 0.5)
+    assert seen.theme("change-plan") == ({"warning": 1, "failed": 2}, 0.5)
+
+
+def test_a_requirement_fails_for_the_first_time_once() -> None:
+    seen = tally()
+    failures = [runs.check(name, Outcome.FAILED) for name in ("CHP-001", "CHP-002", "CHP-002", "CHP-003")]
+    record = runs.record("test_x.py::test_y", [], *failures, runs.check("CHP-004"))
+
+    assert [check.requirement for check in seen.first_failures(record)] == ["CHP-002", "CHP-003"]
+    assert seen.first_failures(record) == []
 
 
 def test_a_test_that_nobody_announced_is_counted() -> None:

@@ -212,17 +212,16 @@ class JsonLines:
 
 
 def _told(record: TestRecord, tally: Tally) -> list[Text]:
-    """Return a line for each failed check of a binding requirement, and for a test that broke off."""
+    """Return a line for each binding requirement that fails for the first time, and for a test that broke off."""
     lines = []
     if record.blame not in {None, Blame.TARGET}:
         who = record.blame.value if record.blame else ""
         lines.append(Text(f"BROKE OFF {one_line(record.test)}: {who}: {one_line(record.reason, 300)}", "bold red"))
-    for check in record.checks:
-        if tally.kind_of(check) == "failed":
-            what = f"expected {one_line(check.expected)}; came {one_line(check.actual)}" if check.expected else ""
-            statement = one_line(tally.statement(check.requirement), 160)
-            told = " | ".join(part for part in (statement, what or one_line(check.reason)) if part)
-            lines.append(Text.assemble((f"FAILED {check.requirement}", "bold red"), f"  {told}"))
+    for check in tally.first_failures(record):
+        what = f"expected {one_line(check.expected)}; came {one_line(check.actual)}" if check.expected else ""
+        told = (one_line(tally.statement(check.requirement), 160), what or one_line(check.reason))
+        line = " | ".join(part for part in told if part)
+        lines.append(Text.assemble((f"FAILED {check.requirement}", "bold red"), f"  {line}"))
     return lines
 
 

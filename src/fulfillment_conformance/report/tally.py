@@ -28,12 +28,13 @@ class Tally:
         self._clock = clock
         self._started = clock()
         self._to_come: dict[str, set[str]] = {}
-        self._of_theme: dict[str, Counter[Kind]] = {}
+        self._of_theme: dict[str, dict[str, list[Outcome]]] = {}
         self._theme_seconds: dict[str, float] = {}
         self._outcomes: dict[str, list[Outcome]] = {}
         self._claims: dict[str, Sequence[str]] = {}
         self._tests: set[str] = set()
         self._done: set[str] = set()
+        self._failed: set[str] = set()
         self.running = ""
 
     @property
@@ -79,7 +80,7 @@ class Tally:
         self._theme_seconds[theme] = self._theme_seconds.get(theme, 0.0) + record.seconds
         for check in record.checks:
             self._outcomes.setdefault(check.requirement, []).append(check.outcome)
-            self._of_theme.setdefault(theme, Counter())[self.kind_of(check)] += 1
+            self._of_theme.setdefault(theme, {}).setdefault(check.requirement, []).append(check.outcome)
         to_come = self._to_come.get(theme)
         if to_come is None:
             return None
@@ -89,9 +90,15 @@ class Tally:
         del self._to_come[theme]
         return theme
 
-    def kind_of(self, check: CheckResult) -> Kind:
-        """Return what a check means: a failure of a requirement that does not bind is a warning."""
-        return _kind(check.outcome, self.level(check.requirement))
+    def first_failures(self, record: TestRecord) -> list[CheckResult]:
+        """Return the checks by which binding requirements fail for the first time in this run."""
+        found = []
+        for check in record.checks:
+            binding = check.outcome is Outcome.FAILED and self.level(check.requirement) == "MUST"
+            if binding and check.requirement not in self._failed:
+                self._failed.add(check.requirement)
+                found.append(check)
+        return found
 
     def level(self, requirement_id: str) -> Level:
         """Return how binding a requirement is, MUST if that is not known."""
@@ -105,13 +112,15 @@ class Tally:
 
     def counts(self) -> Counter[Kind]:
         """Return how many requirements have which kind of outcome so far."""
-        # A copy: the live display asks from a thread of its own.
-        so_far = list(self._outcomes.items())
-        return Counter(_kind(combine(outcomes), self.level(name)) for name, outcomes in so_far)
+        return self._count(self._outcomes)
 
     def theme(self, theme: str) -> tuple[Counter[Kind], float]:
-        """Return how many checks of a theme have which kind of outcome, and the seconds its tests took."""
-        return self._of_theme.get(theme, Counter()), self._theme_seconds.get(theme, 0.0)
+        """Return how many requirements of a theme have which kind of outcome, and the seconds its tests took."""
+        return self._count(self._of_theme.get(theme, {})), self._theme_seconds.get(theme, 0.0)
+
+    def _count(self, outcomes: Mapping[str, Sequence[Outcome]]) -> Counter[Kind]:
+        # A copy: the live display asks from a thread of its own.
+        return Counter(_kind(combine(found), self.level(name)) for name, found in list(outcomes.items()))
 
 
 def _kind(outcome: Outcome, level: Level) -> Kind:
