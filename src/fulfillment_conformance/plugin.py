@@ -33,11 +33,13 @@ from fulfillment_conformance.run import (
     prepare,
     results_of,
 )
+from fulfillment_conformance.termination import Terminated
 
 _RUN = pytest.StashKey[Run]()
 _JUDGING = pytest.StashKey["Judging"]()
 _STATE = pytest.StashKey["ItemState"]()
 _ON_TARGET = "the-one-target"
+_STOPS = {Blame.ENVIRONMENT: ExitCode.ENVIRONMENT, Blame.CONFIGURATION: ExitCode.USAGE}
 
 
 class ConformanceFailure(AssertionError):  # noqa: N818 - a finding, not an error
@@ -264,6 +266,10 @@ class Judging:
                 reason=clean(state.reason),
             )
             cast("Any", test_report).conformance = record.to_json()
+            if not self._run.ready and state.blame in _STOPS:
+                # What hinders this test hinders every other: say it once.
+                cast("Any", test_report).conformance_stop = int(_STOPS[state.blame])
+                item.session.shouldstop = record.reason
             claimed = [self._run.catalogue[claim] for claim in state.claims]
             exchanges = self._run.recorder.recent(numbers)
             allure.report_test(claimed, record, exchanges, parameters={"profile": self._run.profile})
@@ -310,6 +316,10 @@ class Judging:
         data = getattr(report, "conformance", None)
         if data is not None:
             self._take(TestRecord.from_json(data))
+            stop = getattr(report, "conformance_stop", None)
+            if stop is not None:
+                self._faults.append(stop)
+                self._reason = data["reason"]
         elif report.when not in {"setup", "call", "teardown"} and report.failed:
             name = _name(report.nodeid)
             self._take(
@@ -326,8 +336,8 @@ class Judging:
         self._config.hook.pytest_conformance_record(record=record, config=self._config)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Note that the run was stopped from outside."""
-        if isinstance(excinfo.value, KeyboardInterrupt):
+        """Note that the run was stopped from outside; pytest and xdist use the hook for other endings, too."""
+        if type(excinfo.value) in {KeyboardInterrupt, Terminated}:
             self._interrupted = True
             self._reason = "interrupted"
 
@@ -360,7 +370,7 @@ class Judging:
                 parts = sorted(self._run.options.output.glob(EXCHANGES_OF_WORKERS))
                 if parts:
                     evidence.merge(parts, self._run.options.output / EXCHANGES)
-        if session.shouldstop or session.shouldfail:
+        if not self._faults and (session.shouldstop or session.shouldfail):
             self._interrupted, self._reason = True, str(session.shouldstop or session.shouldfail)
         if not self._interrupted and not self._faults and session.exitstatus in {2, 3, 4}:
             self._faults.append(int(session.exitstatus))

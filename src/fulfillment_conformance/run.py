@@ -62,6 +62,8 @@ class Run:
     recorder: Recorder
     scope: tuple[Requirement, ...]
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ready: bool = False
+    """Whether the preflight has succeeded: before that, nothing can be the target's fault."""
     gone: Exchange | None = None
     """The exchange after which the target stopped answering, once it has."""
 
@@ -223,9 +225,7 @@ def results_of(
                 untested.append(requirement.id)
             continue
         judged.append(ReportedRequirement.of(result, requirement))
-    conclusion = conclude(
-        [reported.result for reported in judged], records, interrupted=interrupted, faults=faults
-    )
+    conclusion = conclude([reported.result for reported in judged], records, interrupted=interrupted, faults=faults)
     return RunResults(
         suite={"name": "fulfillment-conformance", "version": __version__},
         role=run.role,

@@ -83,6 +83,7 @@ def open_marketplace(run: Run, preflight: Preflight | None = None) -> Iterator[M
         _fly(preflight, driver, http, client, situations, base_url)
         under_test = MarketplaceUnderTest(driver, http, client, situations, run.redactor)
         opened.append(under_test)
+        run.ready = True
         yield under_test
     finally:
         http.close()

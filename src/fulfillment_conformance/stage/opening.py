@@ -208,6 +208,7 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         microsoft.addresses(webhook=service.webhook, landing_page=service.landing_page)
         _fly(preflight, stage)
         opened.append(stage)
+        run.ready = True
         yield stage
 
 
