@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.report import runs
 
-from fulfillment_conformance.report.plain import clip, one_line, short_path, visible
+from fulfillment_conformance.report.plain import clip, one_line, short_ids, short_path, visible
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,10 @@ def test_a_clipped_text_is_never_longer(text: str, limit: int) -> None:
 
     assert len(clipped) <= limit
     assert clipped == text or clipped.endswith("…")
+
+
+def test_ids_are_cut() -> None:
+    assert short_ids(f"ChangePlan of {runs.SUBSCRIPTION.upper()}, {runs.SUBSCRIPTION}") == "ChangePlan of 37F9…, 37f9…"
 
 
 def test_one_line_is_one_line() -> None:

@@ -178,6 +178,24 @@ class TestReportedRequirement:
         assert one.kind == kind
 
 
+def test_checks_that_say_the_same_are_one() -> None:
+    tests = [
+        runs.record(
+            "test_one",
+            ["A-1"],
+            runs.check("A-1", Outcome.FAILED, exchanges=[1, 2], expected="x", actual="y"),
+            runs.check("A-1", exchanges=[3]),
+            runs.check("A-1", Outcome.FAILED, exchanges=[2, 4], expected="x", actual="y"),
+            runs.check("A-1", Outcome.FAILED, exchanges=[5], expected="x", actual="z"),
+        )
+    ]
+    one = runs.row("A-1", tests, statement="x")
+
+    assert [check.exchanges for check in one.checks] == [("1", "2", "4"), ("3",), ("5",)]
+    assert [check.actual for check in one.findings] == ["y", "z"]
+    assert len(one.result.checks) == 4
+
+
 def test_tests_that_broke_off_without_the_target_are_faults(mixed: Run) -> None:
     results, _ = mixed
     first, second, *rest = results.tests

@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 
 from fulfillment_conformance.outcome import CheckResult, Outcome, TestRecord, Verdict
 from fulfillment_conformance.report import advice, sequence, sources
-from fulfillment_conformance.report.plain import clip, one_line, short_path, visible
+from fulfillment_conformance.report.plain import clip, one_line, short_ids, short_path, visible
 from fulfillment_conformance.report.results import LEVELS, Kind, ReportedRequirement, RunResults
 from fulfillment_conformance.report.wording import (
     KINDS,
@@ -39,6 +39,7 @@ _SHOWN_BODY = 4_000
 _SHOWN_HEADER = 600
 _SHOWN_TEXT = 1_500
 _SHOWN_CHECKS = 5
+_SHOWN_REFERENCES = 8
 _LONGEST_COMMAND = 8_000
 # Characters of the page that each kind of evidence may take, so that a run in which everything fails can be opened.
 _EXCHANGES_SIZE, _DIAGRAMS_SIZE, _COMMANDS_SIZE = 1_200_000, 600_000, 400_000
@@ -88,10 +89,12 @@ class _Head:
     what: str = "(not recorded)"
     came: str = ""
     took: str = ""
+    purpose: str = ""
     address: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.number:>5}  {self.who:<26}  {self.what}  {self.came}  {self.took}"
+        purpose = f"  ({self.purpose})" if self.purpose else ""
+        return f"{self.number:>5}  {self.who:<26}  {self.what}  {self.came}  {self.took}{purpose}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,7 +134,7 @@ class _Page:
         self._important = {
             number
             for one in (*self._failures, *self._open, *self._warnings)
-            for check in _deciding(one)
+            for check in one.findings
             for number in check.exchanges
         }
         self._shown, self._not_shown = self._choose_exchanges()
@@ -227,7 +230,7 @@ class _Page:
         ]
 
     def _card(self, one: ReportedRequirement, opened: bool) -> dict[str, Any]:
-        checks = _deciding(one)
+        checks = one.findings
         first = checks[0] if checks else None
         headline = KINDS[one.kind]
         if first is not None and first.actual:
@@ -266,7 +269,8 @@ class _Page:
             "reason": clip(check.reason, _SHOWN_TEXT),
             "notes": [clip(note, _SHOWN_TEXT) for note in check.notes],
             "change": clip(advice.what_to_change(check, self._results), _SHOWN_TEXT) if failed else "",
-            "exchanges": [self._head(number) for number in check.exchanges],
+            "exchanges": [self._head(number) for number in check.exchanges[:_SHOWN_REFERENCES]],
+            "more_exchanges": max(0, len(check.exchanges) - _SHOWN_REFERENCES),
         }
 
     def _scenarios(self, one: ReportedRequirement, checks: Sequence[CheckResult]) -> list[_Scenario]:
@@ -291,8 +295,8 @@ class _Page:
 
     def _tests_of(self, one: ReportedRequirement, checks: Sequence[CheckResult]) -> list[TestRecord]:
         claiming = [self._tests[name] for name in one.result.tests if name in self._tests]
-        made = [test for test in claiming if any(check in test.checks for check in checks)]
-        return made or claiming
+        numbers = {number for check in checks for number in check.exchanges}
+        return [test for test in claiming if not numbers.isdisjoint(test.exchanges)] or claiming
 
     def _head(self, number: str) -> _Head:
         exchange = self._exchanges.get(number)
@@ -305,6 +309,7 @@ class _Page:
             what=one_line(f"{request['method']} {short_path(request['url'])}", 110),
             came=str(response["status"]) if response else one_line(exchange["error"] or "no answer", 60),
             took=duration(exchange["seconds"]),
+            purpose=one_line(short_ids(exchange["purpose"]), 80),
             address=self._addresses.get(number),
         )
 
@@ -337,7 +342,7 @@ class _Page:
                 "statement": one.statement,
                 "has_card": one.id in self._cards,
                 "reason": clip(one.result.reason, 400),
-                "lines": [] if one.id in self._cards else [_told(check) for check in one.result.checks[:8]],
+                "lines": [] if one.id in self._cards else [_told(check) for check in one.checks[:8]],
                 "source": _sources(one),
                 "level_rank": LEVELS.index(one.level),
                 "theme_rank": themes.index(one.theme),
@@ -385,11 +390,6 @@ class _Page:
             "reason": clip(test.reason, _SHOWN_TEXT),
             "log": "\n".join(str(self._head(number)) for number in test.exchanges),
         }
-
-
-def _deciding(one: ReportedRequirement) -> list[CheckResult]:
-    """Return the checks that gave a requirement its outcome, equal ones once."""
-    return list(dict.fromkeys(one.checks_that(one.outcome)))
 
 
 def _sources(one: ReportedRequirement) -> list[dict[str, str | None]]:

@@ -29,6 +29,7 @@ from fulfillment_conformance.report.wording import EXIT_CODES, KINDS
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _EXPLAINED = {ExitCode.CONFORMANT, ExitCode.FAILED, ExitCode.INCOMPLETE}
 _LONGEST_MESSAGE = 300
+_MOST_EXCHANGES = 12
 
 
 def render(results: RunResults, exchanges: Iterable[Mapping[str, Any]]) -> str:
@@ -91,7 +92,7 @@ def _requirement(
     kind = one.kind
     if kind == "passed":
         return case
-    checks = one.checks_that(one.outcome)
+    checks = one.findings
     message = _message(checks, one.result.reason) or KINDS[kind]
     if kind == "failed":
         _add(case, "failure", one.level, message, _details(one, results, recorded))
@@ -152,17 +153,19 @@ def _message(checks: Sequence[CheckResult], reason: str) -> str:
 
 def _details(one: ReportedRequirement, results: RunResults, recorded: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [f"{one.id} ({one.level}): {one.statement}", f"whose fault: {advice.whose_fault(one, results)}"]
-    for check in one.result.checks:
+    for check in one.checks:
         lines += ["", f"check: {check.outcome.value}"]
         lines += [f"  {name}: {text}" for name, text in _parts(check) if text]
         if check.outcome is Outcome.FAILED:
             lines.append(f"  what to change: {advice.what_to_change(check, results)}")
-        lines += [f"  exchange {number}: {_told(recorded.get(number))}" for number in check.exchanges]
+        lines += [f"  exchange {number}: {_told(recorded.get(number))}" for number in check.exchanges[:_MOST_EXCHANGES]]
+        if len(check.exchanges) > _MOST_EXCHANGES:
+            lines.append(f"  and {len(check.exchanges) - _MOST_EXCHANGES} more exchanges")
     lines.append("")
     for source in one.source:
         page = sources.address(source)
         lines.append(f"source: {source}" + (f" <{page}>" if page else ""))
-    if repeat := advice.request_to_repeat(one.checks_that(one.outcome), recorded, results.role):
+    if repeat := advice.request_to_repeat(one.findings, recorded, results.role):
         lines.append(f"repeat the request: {repeat}")
     lines.append(f"judge it again: {advice.command_line(results, one.id)}")
     return "\n".join(lines)

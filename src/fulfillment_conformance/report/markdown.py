@@ -86,7 +86,7 @@ def _findings(title: str, found: list[ReportedRequirement], results: RunResults)
 
 
 def _row(one: ReportedRequirement, results: RunResults) -> str:
-    checks = one.checks_that(one.outcome)
+    checks = one.findings
     first = checks[0] if checks else None
     pages = [address for address in map(sources.address, one.source) if address]
     name = f"[{one.id}]({pages[0]})" if pages else one.id

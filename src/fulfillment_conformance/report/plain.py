@@ -29,6 +29,11 @@ def one_line(text: str, limit: int = 200) -> str:
     return clip(visible(" ".join(text.split())), limit)
 
 
+def short_ids(text: str) -> str:
+    """Return a text with its GUIDs cut to four characters."""
+    return _GUID.sub(r"\1…", text)
+
+
 def short_path(url: str) -> str:
     """Return the path of an address, its GUIDs and placeholders shortened, without host and api-version."""
     try:
@@ -36,5 +41,5 @@ def short_path(url: str) -> str:
     except ValueError:
         return url
     query = "&".join(pair for pair in parts.query.split("&") if not pair.startswith("api-version="))
-    path = _GUID.sub(r"\1…", f"{parts.path or '/'}?{query}" if query else parts.path or "/")
+    path = short_ids(f"{parts.path or '/'}?{query}" if query else parts.path or "/")
     return _PLACEHOLDER.sub(r"[\1]", path)

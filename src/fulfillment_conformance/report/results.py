@@ -8,7 +8,7 @@ apart. docs/reports.md explains every key.
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, cast, get_args
@@ -109,9 +109,18 @@ class ReportedRequirement:
             return "failed" if self.required else "warning"
         return cast("Kind", self.outcome.value)
 
-    def checks_that(self, outcome: Outcome) -> list[CheckResult]:
-        """Return the checks with one outcome."""
-        return [check for check in self.result.checks if check.outcome is outcome]
+    @property
+    def checks(self) -> list[CheckResult]:
+        """Its checks; those that say the same are one, with the exchanges of all of them."""
+        merged: dict[CheckResult, dict[str, None]] = {}
+        for check in self.result.checks:
+            merged.setdefault(replace(check, exchanges=()), {}).update(dict.fromkeys(check.exchanges))
+        return [replace(check, exchanges=tuple(exchanges)) for check, exchanges in merged.items()]
+
+    @property
+    def findings(self) -> list[CheckResult]:
+        """Those of its checks that gave it its outcome."""
+        return [check for check in self.checks if check.outcome is self.outcome]
 
     def to_json(self) -> dict[str, Any]:
         """Return the requirement as JSON data."""

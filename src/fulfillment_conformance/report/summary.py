@@ -83,7 +83,7 @@ def _failures(results: RunResults) -> list[Text]:
     for one in failed[:MOST_FINDINGS]:
         heading = (f"{KINDS[one.kind].upper()} {one.id}", _STYLES[one.kind])
         parts += [Text(), Text.assemble(heading, f"  {one_line(one.statement, 300)}")]
-        for check in one.checks_that(one.outcome)[:2]:
+        for check in one.findings[:2]:
             parts += [_row("expected", check.expected), _row("came", check.actual)] if check.expected else []
             parts += [_row("because", check.reason)] if check.reason else []
             parts += [_row("note", note) for note in check.notes]
