@@ -1,15 +1,22 @@
 """Judgements that tests of several themes share."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from fulfillment_conformance.answers import Reading
+from fulfillment_conformance.answers import ABSENT, Reading
 from fulfillment_conformance.backend.client import API_VERSION, AcceptedAnswer, FulfillmentClient
 from fulfillment_conformance.checks import GUID, Check
+from fulfillment_conformance.contract import Violation
+from fulfillment_conformance.dates import moment_of
 
 BAD_CREDENTIALS: Final = ("missing", "malformed", "expired", "wrong-signature", "foreign-publisher")
 """What the fixture `credentials` knows and no operation accepts; the last is good for its own publisher."""
+
+SLACK: Final = timedelta(minutes=10)
+"""How far two clocks and a slow answer may be apart."""
 
 _OPERATION = re.compile(rf"/saas/subscriptions/([^/]+)/operations/({GUID.pattern})$")
 
@@ -46,6 +53,42 @@ def value_is(check: Check, shown: Reading, wanted: str | int | None, *, observed
         actual=shown.value,
         rests_on=[shown],
         observed=observed,
+    )
+
+
+def keeps_to(check: Check, violations: Iterable[Violation], shown: Reading) -> bool:
+    """Check that a value breaks nothing of what the description says in the name of this requirement."""
+    own = [str(violation) for violation in violations if check.requirement.id in violation.requirements]
+    return check.that(
+        shown.value is not ABSENT and not own,
+        expected=f"{shown.name} as openapi/fulfillment-v2.yaml describes it",
+        actual="; ".join(own) or ("as described" if shown else "absent"),
+        rests_on=[shown],
+    )
+
+
+def is_dated(
+    check: Check, shown: Reading, around: datetime, *, zones: Sequence[str], observed: Mapping[str, str] | None = None
+) -> bool:
+    """Check that a time is written as an ISO date-time and lies near a moment.
+
+    Args:
+        check: the requirement.
+        shown: the time that was shown.
+        around: when it happened; `SLACK` either way is near.
+        zones: the ways to write the zone that the row allows, such as `Z`; empty for none written.
+        observed: ways that were only observed, with words of the row's reading.
+    """
+    moment = moment_of(shown.value)
+    zone = None if moment is None else re.sub(r".*T[\d:.]*", "", shown.value.strip())
+    near = moment is not None and abs(moment - around) <= SLACK
+    return check.that(
+        near and zone in zones,
+        expected=f"{shown.name} an ISO date-time near {around.isoformat(timespec='seconds')}, zone written as "
+        f"{' or '.join(zone or 'none' for zone in zones)}",
+        actual=shown.value,
+        rests_on=[shown],
+        observed=(observed or {}).get(zone) if near and zone is not None else None,
     )
 
 

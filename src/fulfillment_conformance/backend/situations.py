@@ -321,9 +321,9 @@ class Situations:
         operation_id = self.event(purchase, action, plan_id=plan, quantity=quantity)
         return Change(purchase=purchase, operation_id=operation_id, by=by, plan=plan, quantity=quantity)
 
-    def pending_change(self, kind: ChangeKind = "plan") -> Change:
+    def pending_change(self, kind: ChangeKind = "plan", *, of: Purchase | None = None) -> Change:
         """Return a change that waits for its outcome: the customer's, or the publisher's where none can be arranged."""
-        purchase = self.subscribed("flat" if kind == "plan" else "per-seat")
+        purchase = of or self.subscribed("flat" if kind == "plan" else "per-seat")
         change = self.begin_change(purchase, kind, by="customer" if self.has("events") else "publisher")
         shown = self.client.get_operation(purchase.id, change.operation_id)
         if shown.status.value != "InProgress":
@@ -389,6 +389,14 @@ class Situations:
         ended = self.ended(change)
         if ended.status.value != "Succeeded":
             raise Precondition(f"the change ended {ended.status.value!r} (OPP-012)", ended.exchange)
+
+    def happening(self, action: Action) -> tuple[Purchase, str]:
+        """Let an event happen to a new subscription; returns the subscription and the id of the event's operation."""
+        if action in {"ChangePlan", "ChangeQuantity"}:
+            change = self.pending_change("plan" if action == "ChangePlan" else "seats")
+            return change.purchase, change.operation_id
+        purchase = self.suspended() if action == "Reinstate" else self.subscribed()
+        return purchase, self.event(purchase, action)
 
     def pass_time(self, **span: float) -> None:
         """Let the target's time pass; arguments as of `timedelta`."""
