@@ -59,7 +59,7 @@ def test_who_calls_itself_gets_a_loop() -> None:
 def test_equal_exchanges_in_a_row_are_one_arrow() -> None:
     polls = [runs.exchange(number, "suite", "publisher", "GET /state", 200) for number in range(1, 9)]
 
-    assert texts(drawn(polls), "request") == ["GET /state × 8"]
+    assert texts(drawn(polls), "request") == ["8 × GET /state"]
     assert texts(drawn(polls), "number") == ["1–8"]
     assert texts(drawn(polls, important={"5"}), "number") == ["1–4", "5", "6–8"]
 

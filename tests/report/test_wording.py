@@ -32,6 +32,8 @@ def test_everything_has_a_word() -> None:
     ("seconds", "text"),
     [
         (0, "0 ms"),
+        (0.0004, "0.4 ms"),
+        (0.00096, "1 ms"),
         (0.0123, "12 ms"),
         (0.9994, "999 ms"),
         (0.9996, "1.0 s"),

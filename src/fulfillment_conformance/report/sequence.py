@@ -47,9 +47,9 @@ class _Arrow:
     @property
     def request(self) -> str:
         request = self.first["request"]
-        times = f" × {len(self.exchanges)}" if len(self.exchanges) > 1 else ""
+        times = f"{len(self.exchanges)} × " if len(self.exchanges) > 1 else ""
         path = short_path(request["url"]).replace("/api/saas/subscriptions", "/subscriptions", 1)
-        return one_line(f"{request['method']} {path}", 120) + times
+        return one_line(f"{times}{request['method']} {path}", 120)
 
     @property
     def answer(self) -> str:

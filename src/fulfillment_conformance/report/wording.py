@@ -61,6 +61,8 @@ def theme_title(theme: str) -> str:
 
 def duration(seconds: float) -> str:
     """Return a span of time in words, with as much precision as anybody reads: `420 ms`, `1.2 s`, `3 min 5 s`."""
+    if 0 < seconds < 0.00095:
+        return f"{seconds * 1000:.1f} ms"
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
