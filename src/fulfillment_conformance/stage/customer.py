@@ -13,7 +13,7 @@ from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Oper
 from fulfillment_conformance.stage.buyer import Buyer, Page, forged
 from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about
 from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, Account, Publisher
-from fulfillment_conformance.target import Get, Post, Step, SubmitForm
+from fulfillment_conformance.target import Claims, Get, Post, Step, SubmitForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,13 @@ class Customer:
             raise RuntimeError(f"{operation.action} of {self.id} announced nothing; its status is {operation.status}")
         return announcement
 
+    def announced(self, action: Action = Action.SUBSCRIBE) -> Announcement:
+        """Return the notification of something that has happened by itself, not yet sent."""
+        announcement = self._waiting(lambda operation: operation.action is action)
+        if announcement is None:
+            raise RuntimeError(f"no {action} of {self.id} waits to be sent")
+        return announcement
+
     def change_plan(self, plan: str) -> Announcement:
         """The customer changes the plan at the marketplace; a change that waits already is announced once more."""
         waiting = self._waiting(lambda operation: operation.action is Action.CHANGE_PLAN and operation.plan_id == plan)
@@ -138,6 +145,11 @@ class Customer:
         return next((plan for plan in ids if plan not in {self.subscription.plan_id, truth}), None)
 
     # --- the publisher's side ---
+
+    @property
+    def claims(self) -> Claims:
+        """What the publisher says about itself."""
+        return self.publisher.service.claims
 
     def visit(self, *, alongside: str = "") -> Page:
         """Open the landing page with the purchase token, as the marketplace does.

@@ -15,12 +15,15 @@ from fulfillment_conformance.reference_publisher import Patience, ReferencePubli
 from fulfillment_conformance.serving import serve, shared_portal
 from fulfillment_conformance.stage.microsoft import Microsoft
 from fulfillment_conformance.stage.publisher import Service
-from fulfillment_conformance.target import Claims, PublisherTarget, Reconcile, SelfService, State, SubmitForm
+from fulfillment_conformance.target import Claims, PublisherTarget, Reconcile, SelfService, State, SubmitForm, Timeouts
 
 PATIENCE: Final = Patience(
     request=2.0, pause=0.05, poll=1.0, poll_for=60.0, look_again=(0.0, 0.05, 0.2, 1.0, 3.0, 10.0, 30.0)
 )
 """Waiting times that suit a marketplace which is a function call away, and people who wait for a run to end."""
+
+EFFECT_SECONDS: Final = 4.0
+"""After how many seconds an effect that has not shown will not come: everything happens on this machine."""
 
 CLAIMS: Final = {"sells_auto_activation": True, "sign_in": True, "refused_plans": ("multiyear",)}
 """What the reference publisher says about itself, where the target file says nothing."""
@@ -91,9 +94,14 @@ def embedded_service(
         ),
         self_service=SELF_SERVICE,
         reconcile=Reconcile(post="/admin/reconcile"),
-        timeouts=target.publisher.timeouts,
+        timeouts=_timeouts(target),
         claims=claims,
     )
+
+
+def _timeouts(target: PublisherTarget) -> Timeouts:
+    given = target.publisher.timeouts
+    return given if "effect" in given.model_fields_set else given.model_copy(update={"effect": EFFECT_SECONDS})
 
 
 def _claims(target: PublisherTarget, plans: set[str]) -> Claims:

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.emulator import Emulator, Settings
 from fulfillment_conformance.emulator.faults import Fault, Planned, call_of
+from fulfillment_conformance.emulator.identity.settings import User
 from fulfillment_conformance.exchange import Exchange, Observer
 from fulfillment_conformance.marketplace import Delivery, Marketplace, Operation, Rules, Subscription
 from fulfillment_conformance.redaction import Redactor
@@ -155,6 +156,16 @@ class Microsoft:
             yield
         finally:
             identity.access_token_lifetime = before
+
+    @contextmanager
+    def knowing(self, user: User) -> Iterator[None]:
+        """Let another user exist at Entra while the block runs."""
+        directory = self.emulator.identity.directory
+        before, directory.users = directory.users, (*directory.users, user)
+        try:
+            yield
+        finally:
+            directory.users = before
 
     def hide(self, text: str, kind: str) -> None:
         """Hide something secret in everything that is written."""

@@ -18,14 +18,14 @@ from fulfillment_conformance.errors import EnvironmentUnavailable, UsageProblem
 from fulfillment_conformance.exchange import Exchange, Party
 from fulfillment_conformance.forge import Forge
 from fulfillment_conformance.http_client import HttpClient, trust
-from fulfillment_conformance.interruptions import MissingCapability, Precondition
+from fulfillment_conformance.interruptions import MissingCapability, NotClaimed, Precondition
 from fulfillment_conformance.marketplace import Offer, Plan, Purchase
 from fulfillment_conformance.preflight import Preflight, clocks_agree, reachable
 from fulfillment_conformance.run import Run
 from fulfillment_conformance.serving import serve
 from fulfillment_conformance.silence import PROBE_SECONDS, SilenceWatch
 from fulfillment_conformance.stage.buyer import Buyer
-from fulfillment_conformance.stage.customer import Customer
+from fulfillment_conformance.stage.customer import Customer, with_token
 from fulfillment_conformance.stage.embedded import embedded_service
 from fulfillment_conformance.stage.microsoft import Microsoft
 from fulfillment_conformance.stage.publisher import Publisher, Service
@@ -83,6 +83,14 @@ class Stage:
         """Return an ordinary plan that is priced per seat."""
         return self.a_plan(lambda plan: _ordinary(plan) and plan.is_price_per_seat)
 
+    @property
+    def sells_seats(self) -> bool:
+        """Whether the publisher says that it sells per seat, and the offers have such a plan."""
+        plans = [plan for offer in self.offers for plan in offer.plans]
+        return self.publisher.service.claims.per_seat and any(
+            _ordinary(plan) and plan.is_price_per_seat for plan in plans
+        )
+
     # --- people ---
 
     def new_buyer(self, account: str | None = "buyer") -> Buyer:
@@ -101,6 +109,11 @@ class Stage:
         self.learn(token)
         return self._customer(subscription.id, token, offer)
 
+    def scan(self, customer: Customer, method: str) -> Exchange:
+        """Look at a landing page address as a link scanner does: one request, no cookies, no script, no sign-in."""
+        url = with_token(self.publisher.service.landing_page, customer.token)
+        return self.http.send(method, url, sender="stranger", receiver="publisher", purpose="link scanner")
+
     def learn(self, token: str) -> None:
         """Hide a purchase token in everything that is written."""
         self.microsoft.hide(token, "purchase-token")
@@ -114,6 +127,16 @@ class Stage:
         customer = self.purchase(choice, **details)
         customer.onboard()
         return customer
+
+    def auto_activated(self) -> Customer:
+        """Let a customer buy a plan that is active at once; `announced` is the Subscribe notification of it.
+
+        Raises:
+            NotClaimed: the publisher does not say that it sells such plans.
+        """
+        if not self.publisher.service.claims.sells_auto_activation:
+            raise NotClaimed("claims.sells_auto_activation: the publisher does not say that it sells such plans")
+        return self.purchase(self.a_plan(lambda plan: plan.auto_activate and not plan.is_price_per_seat))
 
     def _customer(self, subscription_id: str, token: str, offer: Offer) -> Customer:
         return Customer(
@@ -191,8 +214,7 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         else:
             service = _external_service(target, microsoft, stack, authority, origins)
         # Buyers also open the emulator's sign-in page, whose certificate this run made.
-        tls = trust(target.publisher.tls_ca)
-        tls.load_verify_locations(cadata=authority.pem.decode())
+        tls = trust(target.publisher.tls_ca, also=authority.pem)
         http = stack.enter_context(HttpClient(observer=observe, tls=tls, timeout=service.timeouts.page))
         publisher = Publisher(service, microsoft, http)
         for address in (service.landing_page, service.webhook):

@@ -13,7 +13,7 @@ from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.http_client import HttpClient
 from fulfillment_conformance.interruptions import CannotArrange
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
-from fulfillment_conformance.target import Claims, Reconcile, SelfService, State, Step, Timeouts
+from fulfillment_conformance.target import Claims, Post, Reconcile, SelfService, State, Step, Timeouts
 
 ACCEPTANCE_SECONDS = 10.0
 """The window in which a publisher can report the outcome of a change (WHK-025)."""
@@ -90,6 +90,11 @@ class Publisher:
     def shows_state(self) -> bool:
         """Whether the target file says where the publisher shows its accounts."""
         return self.service.state is not None
+
+    @property
+    def made_by_script(self) -> bool:
+        """Whether the buyer's page works by script: what it shows is then not in what is served."""
+        return any(isinstance(step, Post) for step in self.service.onboarding)
 
     def secrets_in_addresses(self) -> list[str]:
         """Return the names of query parameters that look like secrets in the landing page's and webhook's address."""

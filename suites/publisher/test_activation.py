@@ -1,0 +1,216 @@
+"""From the buyer's consent to an active subscription (theme ACT; scenarios F08, F09, G01, G08 to G12)."""
+
+from datetime import timedelta
+
+from fulfillment_conformance.answers import ABSENT
+from fulfillment_conformance.emulator.faults import Answers, Rewrites
+from fulfillment_conformance.marks import requirement
+from fulfillment_conformance.stage.calls import brief, briefly, document
+from fulfillment_conformance.stage.microsoft import kind_of
+from fulfillment_conformance.stage.together import at_once
+
+WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
+NO_STEPS = "publisher.onboarding: the target file says of nothing that the buyer does after the page has opened"
+
+
+@requirement("ACT-004", "LND-029")
+def test_a_purchase_that_the_buyer_completes_is_activated(purchase, check):
+    """No notification announces a purchase that is activated by hand: the landing page is all the publisher has."""
+    purchase.visit()
+    page = purchase.complete()
+    activated = purchase.awaits("activate")
+
+    for each in check.each("ACT-004", "LND-029"):
+        each.that(
+            any(call.status == 200 for call in activated),
+            expected=f"POST /{purchase.id}/activate once the buyer has completed the landing page",
+            actual=briefly(activated, otherwise=f"no activate call; the page answered {page.answer.status_code}"),
+            rests_on=[*purchase.resolves, *activated, page.answer],
+        )
+
+
+@requirement("ACT-021", "ACT-006")
+def test_activate_names_what_was_resolved(stage, check):
+    """The id in the path is the resolved one; a body, if any, repeats plan and seats as they were bought."""
+    plans = [stage.flat_plan(), *([stage.seat_plan()] if stage.sells_seats else [])]
+    for plan in plans:
+        purchase = stage.purchase(plan)
+        purchase.onboard()
+        bought = purchase.subscription
+        activations = purchase.activations
+
+        check("ACT-021").that(
+            bool(activations) and all(kind_of(call)[1] == purchase.id for call in activations),
+            expected=f"activate for {purchase.id} and for no other id",
+            actual=briefly(activations, otherwise="no activate call"),
+            rests_on=[*purchase.resolves, *activations],
+        )
+        for call in activations:
+            body = document(call)
+            values = body if isinstance(body, dict) else {}
+            check("ACT-006").that(
+                (body is ABSENT and not call.request_body.strip())
+                or (values.get("planId") == bought.plan_id and values.get("quantity") in {None, bought.quantity}),
+                expected=f"no body, or planId {bought.plan_id!r} and quantity {bought.quantity!r} or none",
+                actual=call.request_body.decode("utf-8", "replace")[:200] or "no body",
+                rests_on=[call],
+            )
+
+
+@requirement("ACT-022")
+def test_nothing_is_activated_before_the_buyer_has_completed_the_page(stage, publisher, purchase, check):
+    """Neither a link scanner's GET and HEAD nor a visit that ends half-way starts the subscription."""
+    if not publisher.service.onboarding:
+        check("ACT-022").untestable(NO_STEPS)
+        return
+    scanned = [stage.scan(purchase, method) for method in ("HEAD", "GET")]
+    purchase.remember()
+    page = purchase.visit()
+    effect = purchase.effects()
+    purchase.complete()
+    activated = purchase.awaits("activate")
+
+    if not activated:
+        check("ACT-022").undecided("completing the page does not activate either", rests_on=[page.answer])
+        return
+    check("ACT-022").that(
+        not effect.calls,
+        expected="no activate call until the buyer has completed the page",
+        actual=briefly(list(effect.calls), otherwise="none"),
+        rests_on=[*scanned, page.answer, *effect.evidence()],
+    )
+
+
+@requirement("ACT-021", "LND-031")
+def test_a_tampered_form_activates_nothing(stage, purchase, check):
+    """The form that a buyer sends back names somebody else's subscription, or another plan: no activation of that."""
+    victim = stage.purchase()
+    plan = purchase.other_plan().plan_id
+    purchase.visit()
+    tampered = purchase.complete(forging={purchase.id: victim.id, purchase.subscription.plan_id: plan})
+    named = [document(call) for call in purchase.activations]
+    effect = victim.effects()
+    purchase.buyer = purchase.buyer.fresh()
+    purchase.onboard()
+
+    for each in check.each("ACT-021", "LND-031"):
+        each.that(
+            not effect.calls and all(not isinstance(body, dict) or body.get("planId") != plan for body in named),
+            expected=f"no activation of {victim.id}, which this buyer was not sent with, and none for {plan!r}",
+            actual=briefly(list(effect.calls), otherwise=f"none of the former; bodies {named}"),
+            rests_on=[tampered.answer, *effect.evidence()],
+        )
+
+
+@requirement("ACT-026")
+def test_the_status_200_of_activate_is_enough(stage, microsoft, publisher, check):
+    """Whatever stands in the answer's body, the purchase is active, and activate is not called again."""
+    for what, body in (("no body", b""), ("a line of text", b"Accepted."), ("an empty object", b"{}")):
+        purchase = stage.purchase()
+        purchase.visit()
+        with microsoft.disturbed(Rewrites(lambda _, body=body: body, what), call="activate", of=purchase.id):
+            page = purchase.complete()
+            activated = purchase.awaits("activate")
+            purchase.effects()
+        if not activated:
+            check("ACT-026").undecided(f"{what}: activate was not called", rests_on=[page.answer])
+            continue
+        calls = purchase.called("activate")
+        account = purchase.eventually(lambda now: now.gives_access)
+        status = page.answer.status_code
+        check("ACT-026").that(
+            len(calls) == 1 and status is not None and status < 400 and (account is None or account.gives_access),
+            expected=f"{what} in the answer: a page that reports success, access, and one activate call",
+            actual=f"page {status}, {account.status if account else 'no state page'}, {len(calls)} activate calls",
+            rests_on=[*calls, page.answer, *([account.exchange] if account else [])],
+            notes=[] if publisher.shows_state else ["access cannot be seen without publisher.state"],
+        )
+
+
+@requirement("ACT-020")
+def test_activation_is_confirmed_by_reading_the_subscription(microsoft, publisher, purchase, check):
+    """200 means that the request was received: the subscription stays pending for minutes, and is read."""
+    with microsoft.deciding_otherwise(activation_delay=timedelta(minutes=3)):
+        purchase.visit()
+        purchase.complete()
+        activated = purchase.awaits("activate")
+        if not activated:
+            check("ACT-020").undecided("activate was not called")
+            return
+        purchase.awaits("get_subscription")
+        pending = purchase.account()
+        microsoft.advance(timedelta(minutes=3))
+    started = purchase.subscription.status.value
+    purchase.manage()
+    active = purchase.eventually(lambda now: now.gives_access)
+    reads = [call for call in purchase.called("get_subscription") if call.at > activated[0].at]
+
+    check("ACT-020").that(
+        bool(reads) and (pending is None or not pending.gives_access) and (active is None or active.gives_access),
+        expected="pending at the publisher while it is pending at the marketplace, read again, active in the end",
+        actual=f"{len(reads)} reads; then {pending.status if pending else 'unseen'}; after the marketplace's "
+        f"{started} {active.status if active else 'unseen'}",
+        rests_on=[*activated, *reads, *([pending.exchange, active.exchange] if pending and active else [])],
+        notes=[] if publisher.shows_state else ["what the publisher shows cannot be seen without publisher.state"],
+    )
+
+
+@requirement("ACT-023", "ACT-025")
+def test_a_failed_activation_gives_no_access(stage, microsoft, publisher, check):
+    """400, 404 and 500: no active account; once the marketplace takes the call, the buyer can try again."""
+    if not publisher.shows_state:
+        for each in check.each("ACT-023", "ACT-025"):
+            each.untestable(WITHOUT_STATE)
+        return
+    for status, decided in ((404, ["ACT-023", "ACT-025"]), (400, ["ACT-025"]), (500, ["ACT-025"])):
+        purchase = stage.purchase()
+        purchase.visit()
+        with microsoft.disturbed(Answers(status), call="activate", of=purchase.id) as fault:
+            page = purchase.complete()
+            purchase.awaits("activate")
+            purchase.effects()
+            account = purchase.account()
+        purchase.buyer = purchase.buyer.fresh()
+        purchase.onboard()
+        for each in check.each(*decided):
+            if not fault.met:
+                each.undecided("activate was not called")
+                continue
+            each.that(
+                not account.gives_access,
+                expected=f"no access while activate is answered {status}",
+                actual=account.status,
+                rests_on=[*purchase.called("activate"), page.answer, account.exchange],
+            )
+
+
+@requirement("LND-036")
+def test_confirming_twice_makes_one_account(stage, publisher, check):
+    """Once more with the back button, and a double click: pages without failure, one activate that counts."""
+    if not publisher.service.onboarding:
+        check("LND-036").untestable(NO_STEPS)
+        return
+    again, twice = stage.purchase(), stage.purchase()
+    again.visit()
+    second_tab = again.buyer.another_tab()
+    pages = [again.complete(), again.complete(tab=second_tab)]
+    twice.visit()
+    tabs = [twice.buyer, twice.buyer.another_tab()]
+    pages += at_once(*(lambda tab=tab: twice.complete(tab=tab) for tab in tabs))
+
+    for purchase, shown in ((again, pages[:2]), (twice, pages[2:])):
+        counted = [call for call in purchase.awaits("activate") if call.status == 200]
+        account = purchase.eventually(lambda now: now.gives_access)
+        if not counted:
+            check("LND-036").undecided("not even one confirmation activates", rests_on=[shown[0].answer])
+            continue
+        statuses = [page.answer.status_code for page in shown]
+        access = account.status if account else "no state page"
+        check("LND-036").that(
+            len(counted) == 1
+            and all(status is not None and status < 500 for status in statuses)
+            and (account is None or account.gives_access),
+            expected="one activate call, no server error, access",
+            actual=f"{'; '.join(map(brief, counted))}; pages {statuses}; {access}",
+            rests_on=[*counted, *(page.answer for page in shown)],
+        )

@@ -1,0 +1,338 @@
+"""What buyers see: a new purchase, an account to manage, visits that lead nowhere (theme LND; scenarios G01 to G14)."""
+
+from dataclasses import replace
+
+from fulfillment_conformance.emulator.identity.settings import BUYER, COLLEAGUE, PERSONAL
+from fulfillment_conformance.emulator.offers import RESELLER
+from fulfillment_conformance.marketplace import Channel, Customer
+from fulfillment_conformance.marks import requirement
+from fulfillment_conformance.stage.calls import briefly, sent
+from fulfillment_conformance.stage.sign_in import sign_in_requests
+
+WORKER = replace(
+    COLLEAGUE,
+    name="worker",
+    object_id="0b6f5e1d-3c2a-4978-8d17-a4e69f52c083",
+    user_principal_name="worker@contoso-customer.example",
+    mail="first.last@contoso-customer.example",
+)
+"""Somebody whose mail is not his user principal name."""
+
+MADE_BY_SCRIPT = "publisher.onboarding: the buyer's page is made by script, so its content is not in what is served"
+
+
+@requirement("LND-001")
+def test_the_landing_page_is_there_each_time(stage, purchase, check):
+    """Opened again and again it answers without server error, and it is a landing page: it resolves its token."""
+    opened = [stage.scan(purchase, "GET") for _ in range(3)]
+    purchase.visit()
+    purchase.complete()
+
+    if not purchase.resolves:
+        check("LND-001").undecided("nothing shows that it is a landing page: no resolve call", rests_on=opened)
+        return
+    check("LND-001").that(
+        all(each.status is not None and each.status < 500 for each in opened),
+        expected="an answer below 500 each time",
+        actual=", ".join(str(each.status or each.error) for each in opened),
+        rests_on=opened,
+    )
+
+
+@requirement("LND-011", "LND-012", "LND-013")
+def test_the_page_shows_what_was_bought_and_who_buys(publisher, purchase, check):
+    """Offer and plan, the buyer's name and address, and fields in which they can be corrected."""
+    page = purchase.visit()
+    if publisher.made_by_script:
+        for each in check.each("LND-011", "LND-012", "LND-013"):
+            each.untestable(MADE_BY_SCRIPT)
+        return
+    if not purchase.resolves:
+        for each in check.each("LND-011", "LND-012", "LND-013"):
+            each.undecided("the page did not resolve the token", rests_on=[page.answer])
+        return
+    bought = purchase.subscription
+    plan = purchase.offer.plan(bought.plan_id)
+    offered = [bought.offer_id, purchase.offer.display_name]
+    planned = [bought.plan_id, plan.display_name if plan else bought.plan_id]
+    signed_in = bool(sign_in_requests(purchase.buyer.history))
+    names = [BUYER.given_name, BUYER.surname] if signed_in else []
+    fields = [
+        element
+        for element in page.tree.select("form input, form textarea, form select")
+        if element.name != "input" or str(element.get("type") or "text").lower() in {"text", "email", "tel", "search"}
+    ]
+
+    check("LND-011").that(
+        any(map(page.shows, offered)) and any(map(page.shows, planned)),
+        expected=f"offer {bought.offer_id!r} and plan {bought.plan_id!r}, by id or name",
+        actual=page.text[:300],
+        rests_on=[page.answer],
+    )
+    check("LND-012").that(
+        page.shows(bought.beneficiary.email) and all(map(page.shows, names)),
+        expected="the buyer's e-mail address" + (" and first and last name" if names else ""),
+        actual=page.text[:300],
+        rests_on=[page.answer],
+    )
+    check("LND-013").that(
+        bool(fields) and bool(page.tree.select("form [type=submit], form button")),
+        expected="a form with fields for the account details and a button to confirm",
+        actual=f"{len(fields)} fields that can be filled in",
+        rests_on=[page.answer],
+    )
+
+
+@requirement("LND-020", "LND-021")
+def test_the_contact_address_is_the_buyers_own(stage, microsoft, publisher, check):
+    """Filled in from mail for Entra users, from the user principal name for personal accounts; and it can be given."""
+    rows = ("LND-020", "LND-021")
+    if publisher.made_by_script:
+        for each in check.each(*rows):
+            each.untestable(MADE_BY_SCRIPT)
+        return
+    buys = Customer(
+        email=PERSONAL.user_principal_name,
+        object_id=PERSONAL.object_id,
+        tenant_id=PERSONAL.tenant_id,
+        puid=PERSONAL.puid,
+    )
+    with microsoft.knowing(WORKER):
+        at_work, at_home = stage.purchase(), stage.purchase(beneficiary=buys)
+        at_work.buyer.sign_in_as(WORKER.name)
+        at_home.buyer.sign_in_as(PERSONAL.name)
+        pages = {customer.id: customer.visit() for customer in (at_work, at_home)}
+    if not sign_in_requests([*at_work.buyer.history, *at_home.buyer.history]):
+        for each in check.each(*rows):
+            each.untestable("claims.sign_in: the buyer was not sent to Entra on the way")
+        return
+    if not (at_work.resolves and at_home.resolves):
+        for each in check.each(*rows):
+            each.undecided("the page did not resolve the token", rests_on=[page.answer for page in pages.values()])
+        return
+    asked = pages[at_home.id].tree.select("input[type=email], input[name*=mail i], input[id*=mail i]")
+    filled_in = {
+        customer.id: [str(field.get("value") or "") for field in pages[customer.id].tree.select("input[value]")]
+        for customer in (at_work, at_home)
+    }
+
+    check("LND-020").that(
+        bool(asked),
+        expected="a field for the contact e-mail of a buyer whose mail is empty",
+        actual=f"{len(asked)} fields for an e-mail address",
+        rests_on=[pages[at_home.id].answer],
+    )
+    if not any("@" in value for values in filled_in.values() for value in values):
+        check("LND-021").untestable("the page fills in no address; nothing shows where one would be taken from")
+        return
+    check("LND-021").that(
+        WORKER.mail in filled_in[at_work.id] and PERSONAL.user_principal_name in filled_in[at_home.id],
+        expected="mail of the Entra user, user principal name of the personal account",
+        actual=f"at work {'mail' if WORKER.mail in filled_in[at_work.id] else 'something else'}, personal "
+        f"{'user principal name' if PERSONAL.user_principal_name in filled_in[at_home.id] else 'something else'}",
+        rests_on=[page.answer for page in pages.values()],
+    )
+
+
+@requirement("LND-015", "LND-016", "LND-017")
+def test_managing_an_active_subscription_is_no_new_purchase(subscribed, check):
+    """*Manage account*: sign-in as always, the account's page, no activate call, the account as it was."""
+    page = subscribed.manage()
+    effect = subscribed.effects()
+    activated = subscribed.called("activate")
+    known = [subscribed.id, subscribed.subscription.name, subscribed.subscription.plan_id]
+    status = page.answer.status_code
+    signed_in = sign_in_requests(subscribed.buyer.history, page)
+
+    if not subscribed.resolves:
+        for each in check.each("LND-015", "LND-017"):
+            each.undecided("the page did not resolve the token", rests_on=[page.answer])
+    else:
+        check("LND-015").that(
+            page.opened and not activated and not effect.changes(),
+            expected="a page, no activate call, no change of the account",
+            actual=f"{status}; " + ("; ".join(effect.changes()) or "no change"),
+            rests_on=[page.answer, *effect.evidence()],
+        )
+        check("LND-017").that(
+            page.opened and any(map(page.shows, known)),
+            expected=f"a page about {subscribed.subscription.name!r}",
+            actual=f"{status}: {page.text[:200]}",
+            rests_on=[page.answer],
+        )
+    if signed_in or subscribed.claims.sign_in:
+        check("LND-016").that(
+            bool(signed_in),
+            expected="the returning buyer is sent to Entra to sign in",
+            actual=signed_in[0].url.partition("?")[0] if signed_in else f"{status} without sign-in",
+            rests_on=[*(request.exchange for request in signed_in), page.answer],
+        )
+    else:
+        check("LND-016").untestable("claims.sign_in: the buyer was not sent to Entra")
+
+
+@requirement("LND-014")
+def test_what_comes_next_is_for_a_person_to_read(purchase, check):
+    """The page after activation explains how to go on; whether it does is for somebody to say who reads it."""
+    purchase.onboard()
+
+    check("LND-014").undecided(
+        "a person has to read the page that followed the activation", rests_on=[purchase.page.answer]
+    )
+
+
+@requirement("LND-027")
+def test_the_landing_page_without_token_helps(stage, microsoft, publisher, purchase, check):
+    """No token: a page below 500, and the marketplace is not asked to resolve nothing."""
+    mark = microsoft.mark
+    page = stage.new_buyer().open(publisher.service.landing_page, "landing page without token")
+    empty = microsoft.called("resolve", since=mark)
+    purchase.visit()
+    purchase.complete()
+    status = page.answer.status_code
+
+    if not purchase.resolves:
+        check("LND-027").undecided("with a token it does not resolve it either", rests_on=[page.answer])
+        return
+    check("LND-027").that(
+        status is not None and status < 500 and not empty,
+        expected="a page below 500 and no resolve call",
+        actual=f"{status or page.answer.error}; {briefly(empty, otherwise='no resolve call')}",
+        rests_on=[page.answer, *empty],
+        notes=[page.problem] if page.problem else [],
+    )
+
+
+@requirement("LND-035")
+def test_a_visit_to_a_suspended_or_cancelled_subscription_gives_no_access(stage, publisher, check):
+    """The page explains; activate is not called, and access stays off."""
+    suspended, cancelled = stage.subscribed(), stage.subscribed()
+    taken = [publisher.receives(suspended.suspend()), publisher.receives(cancelled.unsubscribe())]
+    for customer, answer in zip((suspended, cancelled), taken, strict=True):
+        closed = customer.eventually(lambda now: not now.gives_access)
+        customer.remember()
+        visited = customer.manage()
+        resolved, status = customer.resolves, visited.answer.status_code
+        effect = customer.effects()
+        activated = customer.called("activate")
+        account = customer.account()
+        state = customer.subscription.status.value
+
+        if not answer.is_success or not resolved or (closed is not None and closed.gives_access):
+            check("LND-035").undecided(f"the publisher does not follow to {state}", rests_on=[answer, visited.answer])
+            continue
+        check("LND-035").that(
+            status is not None and status < 500 and not activated and (account is None or not account.gives_access),
+            expected=f"{state}: a page below 500, no activate call, no access",
+            actual=f"{status}; {briefly(activated, otherwise='no activate call')}; "
+            f"{account.status if account else 'no state page'}",
+            rests_on=[visited.answer, *activated, *effect.evidence()],
+        )
+
+
+@requirement("LND-037", "REG-015")
+def test_the_publishers_own_query_is_kept_and_the_token_leaves_the_address(purchase, check):
+    """The landing page may have parameters of its own; the token does not stay in the address bar."""
+    page = purchase.visit(alongside="campaign=spring")
+    purchase.complete()
+    shown = page.url
+    resolved = [call for call in purchase.resolves if sent(call, "x-ms-marketplace-token") == purchase.token]
+    referers = [each for each in purchase.buyer.history[1:] if "token=" in (sent(each, "referer") or "")]
+
+    check("REG-015").that(
+        bool(resolved),
+        expected="a landing page address with a parameter of its own works: the token is resolved",
+        actual=briefly(purchase.resolves, otherwise="no resolve call"),
+        rests_on=[page.answer, *purchase.resolves],
+    )
+    if not resolved:
+        check("LND-037").undecided("the page did not resolve the token", rests_on=[page.answer])
+    elif "token=" in shown and "history." in page.html:
+        check("LND-037").untestable("a browser: the page may clean its address by script")
+    else:
+        check("LND-037").that(
+            "token=" not in shown and not referers,
+            expected="the page that is shown in the end has an address without the token, and no Referer holds it",
+            actual="the token is in the address" if "token=" in shown else f"{len(referers)} Referers with the token",
+            rests_on=[page.answer, *referers],
+        )
+
+
+@requirement("AAC-007")
+def test_the_landing_page_manages_automatically_activated_subscriptions(stage, publisher, check):
+    """Nobody had to open it, and *Manage account* opens it all the same."""
+    customer = stage.auto_activated()
+    answer = publisher.receives(customer.announced())
+    page = customer.manage()
+
+    check("AAC-007").that(
+        answer.is_success and bool(customer.resolves) and page.opened,
+        expected="the token is resolved and a page is shown",
+        actual=f"{page.answer.status_code or page.answer.error}; "
+        f"{briefly(customer.resolves, otherwise='no resolve call')}; Subscribe answered {answer.status_code}",
+        rests_on=[answer, page.answer, *customer.resolves],
+    )
+
+
+@requirement("GET-038")
+def test_names_are_shown_escaped_whatever_they_hold(stage, publisher, check):
+    """Markup, emoji and three hundred characters in the name, no e-mail: page and webhook work, nothing is injected."""
+    markup = "<script>alert('conformance')</script><b>Ünïcode 🚀</b>"
+    nobody = Customer(email=None, object_id=BUYER.object_id, tenant_id=BUYER.tenant_id)
+    plain, odd = stage.subscribed(), stage.purchase(name=markup + "x" * (300 - len(markup)), beneficiary=nobody)
+    page = odd.visit()
+    odd.complete()
+    resolved = odd.resolves
+    activated = odd.awaits("activate")
+    taken = publisher.receives(plain.suspend())
+    answer = publisher.receives(odd.suspend()) if odd.subscription.status == "Subscribed" else None
+
+    if not taken.is_success or not resolved:
+        reason = "the publisher does not work with an ordinary name either"
+        check("GET-038").undecided(reason, rests_on=[taken, page.answer])
+        return
+    injected = [part for part in ("<script>alert('conformance')", "<b>Ünïcode") if part in page.html]
+    check("GET-038").that(
+        not injected and page.opened and bool(activated) and answer is not None and answer.is_success,
+        expected="a page that holds the name escaped or not at all, activation, and events as usual",
+        actual=f"page {page.answer.status_code}{', the markup as it is' if injected else ''}; "
+        f"{briefly(activated, otherwise='no activate call')}; Suspend answered {answer.status_code if answer else '-'}",
+        rests_on=[page.answer, *activated, *([answer] if answer else [])],
+    )
+
+
+@requirement("CSP-001", "CSP-004", "CSP-006")
+def test_a_resellers_purchase_is_set_up_by_the_customer(stage, publisher, check):
+    """The reseller pays, the customer uses: the same flow, and an account of the customer's tenant."""
+    customer = stage.purchase(channel=Channel.CSP, purchaser=RESELLER)
+    customer.buyer.sign_in_as(COLLEAGUE.name)
+    page = customer.visit()
+    customer.complete()
+    activated = customer.awaits("activate")
+    account = customer.eventually(lambda now: now.gives_access)
+    direct = stage.subscribed()
+    events = [publisher.receives(direct.suspend())]
+    if customer.subscription.status == "Subscribed":
+        events.append(publisher.receives(customer.suspend()))
+    signed_in = sign_in_requests(customer.buyer.history)
+
+    check("CSP-001").that(
+        bool(activated) and len(events) == 2 and events[1].is_success,
+        expected="resolve, activate and events as for a direct purchase",
+        actual=f"{briefly(activated, otherwise='no activate call')}; events answered "
+        f"{', '.join(str(event.status_code) for event in events)}",
+        rests_on=[page.answer, *activated, *events],
+    )
+    if not signed_in:
+        check("CSP-006").untestable("claims.sign_in: the buyer was not sent to Entra")
+    else:
+        check("CSP-006").that(
+            bool(activated),
+            expected="a user of the customer's tenant who is not the one named in the purchase completes it",
+            actual=briefly(activated, otherwise=f"no activate call; the page answered {page.answer.status_code}"),
+            rests_on=[page.answer, *activated],
+        )
+    if account is None or account.tenant.absent:
+        check("CSP-004").untestable("publisher.state.tenant: nothing shows whose the account is")
+    else:
+        check("CSP-004").equals(account.tenant, customer.subscription.beneficiary.tenant_id)

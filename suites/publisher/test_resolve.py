@@ -1,0 +1,114 @@
+"""What becomes of the purchase token: decoded once, resolved at the back end (theme RES; scenarios G01 to G08)."""
+
+import re
+
+from fulfillment_conformance.marks import requirement
+from fulfillment_conformance.stage.calls import PURCHASE_TOKEN, briefly, document, sent
+from fulfillment_conformance.stage.sign_in import sign_in_requests
+
+WAY_OUT = re.compile(r"azure[\s-]*portal|admin\s*cent(er|re)", re.IGNORECASE)
+"""Where a buyer gets a fresh link (RES-024)."""
+
+
+@requirement("LND-003", "RES-025", "RES-003", "RES-002", "RES-004")
+def test_the_token_of_the_landing_page_is_resolved_as_it_was_issued(purchase, check):
+    """The parameter `token` is decoded once and handed over in its header, every character as it was issued."""
+    purchase.visit()
+    page = purchase.complete()
+    calls = purchase.resolves
+    handed_over = [sent(call, PURCHASE_TOKEN) for call in calls]
+    seen = briefly(calls, otherwise=f"no resolve call; the page answered {page.answer.status_code}")
+    tokens = "; ".join(_difference(token, purchase.token) for token in handed_over) or seen
+
+    for each in check.each("LND-003", "RES-025"):
+        each.that(
+            purchase.token in handed_over,
+            expected="a resolve call with the purchase token, decoded",
+            actual=tokens,
+            rests_on=calls or [page.answer],
+        )
+    check("RES-003").that(
+        bool(calls) and all(token == purchase.token for token in handed_over),
+        expected="the token decoded exactly once, with its +, / and = as they are",
+        actual=tokens,
+        rests_on=calls or [page.answer],
+    )
+    elsewhere = [call for call in calls if "token=" in call.url or purchase.token.encode() in call.request_body]
+    check("RES-002").that(
+        bool(calls) and all(handed_over) and not elsewhere,
+        expected=f"the token in the header {PURCHASE_TOKEN}, not in query or body",
+        actual=briefly(elsewhere, otherwise=seen),
+        rests_on=calls or [page.answer],
+    )
+    if calls:
+        check("RES-004").that(
+            all(document(call) == {} or not call.request_body.strip() for call in calls),
+            expected="no body, or {}",
+            actual=f"{max(len(call.request_body) for call in calls)} bytes",
+            rests_on=calls,
+        )
+    else:
+        check("RES-004").undecided("the publisher did not call resolve", rests_on=[page.answer])
+
+
+@requirement("LND-028")
+def test_the_token_survives_the_sign_in(purchase, check):
+    """The buyer comes back from Entra, and the token is still the same."""
+    purchase.visit()
+    page = purchase.complete()
+    calls = purchase.resolves
+    tokens = [sent(call, PURCHASE_TOKEN) for call in calls]
+
+    if not sign_in_requests(purchase.buyer.history, page):
+        check("LND-028").untestable("claims.sign_in: the buyer was not sent to Entra on the way")
+        return
+    check("LND-028").that(
+        bool(calls) and all(token == purchase.token for token in tokens),
+        expected="after the sign-in, resolve with the very token of the visit",
+        actual="; ".join(_difference(token, purchase.token) for token in tokens) or "no resolve call",
+        rests_on=[*purchase.buyer.history, *calls],
+    )
+
+
+@requirement("RES-024", "RES-030")
+def test_a_token_that_is_expired_or_damaged_gives_advice_and_nothing_else(microsoft, purchase, check):
+    """The page says where a fresh link comes from; nothing is set up because of a token that does not resolve."""
+    genuine = purchase.token
+    expired = microsoft.perform(lambda market: market.issue_token(purchase.id, expired=True))
+    middle = len(genuine) // 2
+    damaged = genuine[:middle] + ("A" if genuine[middle] != "A" else "B") + genuine[middle + 1 :]
+    seen = []
+    for what, token in (("expired", expired), ("damaged", damaged)):
+        microsoft.hide(token, "purchase-token")
+        purchase.token, purchase.buyer = token, purchase.buyer.fresh()
+        pages = [purchase.visit(), purchase.complete()]
+        page = next((page for page in pages if WAY_OUT.search(page.text)), pages[0])
+        seen.append((what, page, purchase.account(), purchase.activations))
+    purchase.token, purchase.buyer = genuine, purchase.buyer.fresh()
+    purchase.onboard()
+
+    for what, page, account, activations in seen:
+        status = page.answer.status_code
+        acted = briefly(activations, otherwise="no activation")
+        check("RES-024").that(
+            status is not None and status < 500 and bool(WAY_OUT.search(page.text)) and not activations,
+            expected=f"{what} token: a page that names the Azure portal or the admin center, and no activation",
+            actual=f"{status}: {page.text[:160]!r}; {acted}",
+            rests_on=[page.answer, *activations],
+        )
+        check("RES-030").that(
+            not activations and (account is None or not account.gives_access),
+            expected=f"{what} token: no activation and no account",
+            actual=f"{acted}; {account.status if account else 'no state page'}",
+            rests_on=[page.answer, *activations],
+        )
+
+
+def _difference(token, issued):
+    if token is None:
+        return "no token at all"
+    if token == issued:
+        return "as issued"
+    if token == issued.replace("+", " "):
+        return "every + became a blank"
+    return "still percent-encoded" if "%" in token else f"another token of {len(token)} characters"
