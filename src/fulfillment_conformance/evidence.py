@@ -11,6 +11,7 @@ import shlex
 import threading
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +79,17 @@ class Recorder:
         with self._lock:
             taken, self._numbers = tuple(self._numbers), []
         return taken
+
+    @contextmanager
+    def apart(self, name: str) -> Iterator[None]:
+        """Book what happens in the block under a name of its own instead of on the test that happens to run."""
+        before, numbers = self.test, self.take_numbers()
+        self.test = name
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.test, self._numbers = before, list(numbers)
 
     def recent(self, numbers: Collection[str]) -> list[dict[str, Any]]:
         """Return those of the exchanges with these numbers that are among the last hundred, as they were written."""

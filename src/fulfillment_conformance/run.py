@@ -4,12 +4,13 @@ import os
 import platform
 import secrets
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from fulfillment_conformance import __version__, report
 from fulfillment_conformance.catalogue import Catalogue, Requirement
@@ -22,6 +23,7 @@ from fulfillment_conformance.report.results import ReportedRequirement, RunResul
 from fulfillment_conformance.suite_index import read_suites, tests_by_requirement
 from fulfillment_conformance.target import MarketplaceTarget, PublisherTarget, load_target
 
+T = TypeVar("T")
 Profile = Literal["documented", "observed"]
 DEFAULT_SEED = 1
 EXCHANGES = "exchanges.jsonl"
@@ -82,6 +84,14 @@ class Run:
         """The seed in force."""
         assert self.options.seed is not None, "chosen by `prepare`"
         return self.options.seed
+
+    @contextmanager
+    def opened(self, target: AbstractContextManager[T]) -> Iterator[T]:
+        """Open a target for the block; the preflight is booked as such, not on the test that happens to be first."""
+        with ExitStack() as stack:
+            with self.recorder.apart("preflight"):
+                ready = stack.enter_context(target)
+            yield ready
 
     def concerns(self, claims: Iterable[str]) -> bool:
         """Whether a test that claims these ids belongs to this run."""
