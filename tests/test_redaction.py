@@ -163,12 +163,22 @@ class TestHeaders:
 
 class TestData:
     def test_fields_are_known_by_name_in_any_spelling(self, redactor: Redactor) -> None:
-        told = redactor.data({"accessToken": "a", "access_token": "a", "Client-Secret": "b", "puid": 1003, "sig": None})
+        told = redactor.data(
+            {
+                "accessToken": "a",
+                "access_token": "a",
+                "Client-Secret": "b",
+                "puid": 1003,
+                "sig": None,
+                "client_info": "c",
+            }
+        )
 
         assert told["accessToken"] == told["access_token"] == redactor.placeholder("token", "a")
         assert told["Client-Secret"] == redactor.placeholder("secret", "b")
         assert told["puid"] == redactor.placeholder("person", "1003")
         assert told["sig"] is None
+        assert told["client_info"] == redactor.placeholder("person", "c")
 
     def test_header_names_in_json_are_known(self, redactor: Redactor) -> None:
         told = redactor.data({"headers": {"authorization": "Bearer opaque", "set-cookie": "sid=abc; Path=/"}})

@@ -59,6 +59,7 @@ _FIELD_KINDS = {
     "contact_email": "email",
     "login_hint": "email",
     "puid": "person",
+    "client_info": "person",
 }
 # Secrets in a query or a form, but the name of an error or of a setting in JSON and in prose.
 _ONLY_IN_QUERIES = {"code", "key"}

@@ -97,3 +97,14 @@ def test_nothing_unfinished_is_left(folder: Path, mixed: Run, monkeypatch: pytes
     report.write_all(mixed[0], folder)
 
     assert not list(folder.glob("*.unfinished"))
+
+
+def test_every_key_is_documented(folder: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+    data = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    with (folder / "exchanges.jsonl").open(encoding="utf-8") as lines:
+        exchange = json.loads(next(lines))
+    keys = [*data, *data["requirements"][0], *data["tests"][0], *exchange, *exchange["response"], *exchange["request"]]
+
+    assert [key for key in keys if f"`{key}`" not in text] == []
+    assert [name for name in (*ALL, "allure-results/") if f"`{name}`" not in text] == []
