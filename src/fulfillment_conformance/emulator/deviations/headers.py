@@ -34,7 +34,9 @@ def operations_cannot_be_listed(emulator: "Emulator") -> None:
         return reply
 
 
-@deviation("plans-are-of-another-version", breaks=["HDR-001", "HDR-002", "HDR-007", "PLN-001", "PLN-005", "PLN-006"])
+@deviation(
+    "plans-are-of-another-version", breaks=["HDR-001", "HDR-002", "HDR-007", "PLN-001", "PLN-005", "PLN-006", "PLN-011"]
+)
 def plans_are_of_another_version(emulator: "Emulator") -> None:
     """List available plans refuses the api-version that all others ask for."""
 
@@ -46,7 +48,9 @@ def plans_are_of_another_version(emulator: "Emulator") -> None:
         return reply
 
 
-@deviation("bodies-are-always-needed", breaks=["HDR-001", "HDR-002", "HDR-007", "PLN-001", "PLN-005", "PLN-006"])
+@deviation(
+    "bodies-are-always-needed", breaks=["HDR-001", "HDR-002", "HDR-007", "PLN-001", "PLN-005", "PLN-006", "PLN-011"]
+)
 def bodies_are_always_needed(emulator: "Emulator") -> None:
     """List available plans refuses a call of content type JSON that has no body."""
 

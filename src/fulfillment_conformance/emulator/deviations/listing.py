@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from fulfillment_conformance.emulator.deviations.registry import Json, answers, bodies, decision, deviation
 from fulfillment_conformance.emulator.fulfillment import Answer
-from fulfillment_conformance.emulator.messages import Reply, Request
+from fulfillment_conformance.emulator.messages import Reply, Request, error_reply
 from fulfillment_conformance.marketplace import Page, Refused, Subscription
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
         "LST-004",
         "LST-005",
         "LST-006",
-        "LST-008",
-        "LST-009",
-        "LST-010",
+        "LST-011",
         "LST-014",
     ],
 )
@@ -46,10 +44,10 @@ def shows_one_offer(emulator: "Emulator") -> None:
     _shows_only(emulator, lambda each: each["offerId"] == first or each["publisherId"] != "contoso")
 
 
-@deviation("the-list-hides-pending-subscriptions", breaks=["LST-003"])
-def hides_pending_subscriptions(emulator: "Emulator") -> None:
-    """The list lacks the purchases that nobody has activated."""
-    _shows_only(emulator, lambda each: each["saasSubscriptionStatus"] != "PendingFulfillmentStart")
+@deviation("the-list-hides-suspended-subscriptions", breaks=["LST-003"])
+def hides_suspended_subscriptions(emulator: "Emulator") -> None:
+    """The list lacks the subscriptions whose payment is missing."""
+    _shows_only(emulator, lambda each: each["saasSubscriptionStatus"] != "Suspended")
 
 
 @deviation("the-list-hides-cancelled-subscriptions", breaks=["LST-003", "LST-004"])
@@ -70,7 +68,7 @@ def pages_have_fifty_entries(emulator: "Emulator") -> None:
     emulator.market.rules = replace(emulator.market.rules, page_size=50)
 
 
-@deviation("the-list-ends-after-a-page", breaks=["LST-006", "LST-008", "LST-009", "LST-014"])
+@deviation("the-list-ends-after-a-page", breaks=["LST-006", "LST-014"])
 def ends_after_a_page(emulator: "Emulator") -> None:
     """There is no @nextLink, however many subscriptions there are."""
 
@@ -115,7 +113,7 @@ def empty_continuation_is_refused(emulator: "Emulator") -> None:
 
 @deviation("pages-overlap", breaks=["LST-014"])
 def pages_overlap(emulator: "Emulator") -> None:
-    """The last entry of a page is the first of the next one, too."""
+    """The last entry of the first page begins every other page, too, and pushes an entry off each that is full."""
     last: dict[str | None, tuple[Subscription, ...]] = {}
 
     @decision(emulator.market, "page")
@@ -133,3 +131,36 @@ def entries_lack_the_term(emulator: "Emulator") -> None:
     def termless(document: Json) -> None:
         for each in document["subscriptions"]:
             del each["term"]
+
+
+@deviation("continuation-tokens-work-in-the-link-only", breaks=["LST-009"])
+def continuation_tokens_work_in_the_link_only(emulator: "Emulator") -> None:
+    """A continuationToken is taken in the order that @nextLink has; anywhere else it leads to the first page."""
+
+    @answers(emulator, "list_subscriptions")
+    def unless_linked(request: Request, answer: Answer) -> Reply:
+        if next(iter(request.query), None) == "continuationToken":
+            request.query = {"api-version": ["2018-08-31"]}
+        return answer(request)
+
+
+@deviation("the-next-link-leads-nowhere", breaks=["LST-008", "LST-009", "LST-014"])
+def next_link_leads_nowhere(emulator: "Emulator") -> None:
+    """The continuation token in @nextLink is not known when it comes back."""
+
+    @bodies(emulator, "list_subscriptions")
+    def nowhere(document: Json) -> None:
+        if "@nextLink" in document:
+            document["@nextLink"] += "AAAA"
+
+
+@deviation("an-empty-list-is-not-found", breaks=["LST-011"])
+def empty_list_is_not_found(emulator: "Emulator") -> None:
+    """A publisher without subscriptions is answered 404."""
+
+    @answers(emulator, "list_subscriptions")
+    def not_found(request: Request, answer: Answer) -> Reply:
+        reply = answer(request)
+        if reply.status == 200 and not reply.document["subscriptions"]:
+            return Reply(404, error_reply(404, "NothingFound", "There are no subscriptions.").document, reply.headers)
+        return reply

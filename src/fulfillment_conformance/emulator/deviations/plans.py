@@ -18,17 +18,17 @@ from fulfillment_conformance.marketplace import Refused
 if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
 
+_PRIVATE_OFFER = "5b1f0c9e-6a34-4d27-8e0b-c94d1a7f3e62"
+
 
 @deviation("plans-of-others-are-listed", breaks=["PLN-002"])
 def of_others_are_listed(emulator: "Emulator") -> None:
     """The plan list holds private plans whose audience lacks the beneficiary's tenant."""
 
     @decision(emulator.market, "available_plans")
-    def every_plan(plans: Any, caller: Any, subscription_id: str, *, plan_id: str | None = None) -> Any:
+    def every_plan(_: Any, caller: Any, subscription_id: str, *, plan_id: str | None = None) -> Any:
         subscription = emulator.market.subscription(caller, subscription_id)
-        if plan_id is not None:
-            return plans(caller, subscription_id, plan_id=plan_id)
-        return emulator.market.offer_of(subscription).plans
+        return [plan for plan in emulator.market.offer_of(subscription).plans if plan_id in (None, plan.plan_id)]
 
 
 @deviation("the-present-plan-is-not-listed", breaks=["PLN-003"])
@@ -140,3 +140,54 @@ def private_plans_cannot_be_switched_to(emulator: "Emulator") -> None:
         plan = emulator.market.offer_of(subscription).plan(plan_id)
         if plan is not None and plan.is_private:
             raise Refused(400, "PlanNotAvailable", f"Plan {plan_id!r} is private.")
+
+
+@deviation("plans-of-per-seat-subscriptions-are-partial", breaks=["PLN-001"])
+def of_per_seat_subscriptions_are_partial(emulator: "Emulator") -> None:
+    """The whole plan list of a subscription with seats is answered 206."""
+
+    @answers(emulator, "list_available_plans")
+    def partial(request: Request, answer: Answer) -> Reply:
+        reply = answer(request)
+        per_seat = reply.status == 200 and any(plan["isPricePerSeat"] for plan in reply.document["plans"])
+        if per_seat and request.parameter("planId") is None:
+            reply.status = 206
+        return reply
+
+
+@deviation("source-offers-are-always-shown", breaks=["PLN-007"])
+def source_offers_are_always_shown(emulator: "Emulator") -> None:
+    """Every plan has sourceOffers, whatever was asked for."""
+    _each_plan(emulator, lambda plan: plan.update(sourceOffers=[{"externalId": _PRIVATE_OFFER}]))
+
+
+@deviation("source-offers-have-names", breaks=["PLN-008"])
+def source_offers_have_names(emulator: "Emulator") -> None:
+    """The externalId of a private offer is a name, no GUID."""
+
+    @answers(emulator, "list_available_plans")
+    def named(request: Request, answer: Answer) -> Reply:
+        reply = answer(request)
+        if reply.status == 200:
+            present = emulator.market.find(request.ids["subscription_id"]).subscription.plan_id
+            for plan in reply.document["plans"]:
+                if plan["planId"] == request.parameter("planId") == present:
+                    plan["sourceOffers"] = [{"externalId": "contoso-spring-offer"}]
+        return reply
+
+
+@deviation("metered-units-are-numbers", breaks=["PLN-018"])
+def metered_units_are_numbers(emulator: "Emulator") -> None:
+    """The units that a billing term includes are a number, no string."""
+
+    def metered(plan: Json) -> None:
+        for term in plan["planComponents"]["recurrentBillingTerms"]:
+            term["meteredQuantityIncluded"] = [{"dimensionId": "messages", "units": 1000}]
+
+    _each_plan(emulator, metered)
+
+
+@deviation("metering-dimensions-are-names", breaks=["PLN-019"])
+def metering_dimensions_are_names(emulator: "Emulator") -> None:
+    """The metering dimensions of a plan are strings, no objects."""
+    _each_plan(emulator, lambda plan: plan["planComponents"].update(meteringDimensions=["messages"]))
