@@ -113,14 +113,15 @@ def empty_continuation_is_refused(emulator: "Emulator") -> None:
 
 @deviation("pages-overlap", breaks=["LST-014"])
 def pages_overlap(emulator: "Emulator") -> None:
-    """The last entry of the first page begins every other page, too, and pushes an entry off each that is full."""
+    """The last entry of a page is the first of the next one, too, where it pushes another one off a full page."""
     last: dict[str | None, tuple[Subscription, ...]] = {}
 
     @decision(emulator.market, "page")
     def overlapping(page: Any, caller: Any, *, continuation: str | None = None) -> Page:
         shown: Page = page(caller, continuation=continuation)
         last[shown.continuation] = shown.subscriptions[-1:]
-        return replace(shown, subscriptions=last.get(continuation or "", ()) + shown.subscriptions)
+        entries = last.get(continuation or "", ()) + shown.subscriptions
+        return replace(shown, subscriptions=entries[: emulator.market.rules.page_size])
 
 
 @deviation("list-entries-lack-the-term", breaks=["LST-017"])
