@@ -3,7 +3,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fulfillment_conformance.answers import ABSENT, Answer, OperationAnswer, Reading, SubscriptionAnswer, value_of
@@ -138,6 +138,7 @@ class TestAnswer:
         assert one["id"].value is ABSENT
         assert isinstance(one.text, str)
 
+    @settings(deadline=None)
     @given(body=st.binary(max_size=60))
     def test_reading_never_raises(self, body: bytes) -> None:
         one = SubscriptionAnswer(exchange(body))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fulfillment_conformance.errors import UsageProblem
@@ -166,6 +166,7 @@ class TestRedacted:
 
         assert CANARY not in json.dumps(redacted(everywhere, redactor))
 
+    @settings(deadline=None)
     @given(body=st.binary(max_size=100), url=st.text(max_size=30), error=st.text(max_size=30) | st.none())
     def test_whatever_a_target_sends_can_be_recorded_and_read_again(
         self, tmp_path_factory: pytest.TempPathFactory, body: bytes, url: str, error: str | None
@@ -365,6 +366,7 @@ class TestCurl:
         assert "content-type:" not in self.words(request_headers=(), request_body=b"")
 
     @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell is meant")
+    @settings(deadline=None)
     @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), max_size=40))
     def test_no_text_of_a_target_escapes_the_quotes(self, text: str) -> None:
         words = self.words(request_headers=(("x-text", text),), request_body=text.encode(), url=f"http://h/{text}")

@@ -4,7 +4,7 @@ import threading
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fulfillment_conformance.learned import SHORTEST, SPELLINGS, LearnedValues, Occurrence
@@ -100,6 +100,7 @@ def test_the_first_kind_of_a_value_stays() -> None:
     assert [one.kind for one in known.occurrences("s3cret")] == ["first"]
 
 
+@settings(deadline=None)
 @given(value=st.text(min_size=SHORTEST, max_size=80), before=st.text(max_size=40), after=st.text(max_size=40))
 def test_every_value_is_found_wherever_it_stands(value: str, before: str, after: str) -> None:
     found = learned(value).occurrences(before + value + after)
@@ -107,6 +108,7 @@ def test_every_value_is_found_wherever_it_stands(value: str, before: str, after:
     assert any(one.start <= len(before) and one.end >= len(before) + len(value) for one in found)
 
 
+@settings(deadline=None)
 @given(text=st.text(alphabet="ab%&#;\\u0412/+ 5xn", max_size=60), value=st.text("ab+", min_size=4, max_size=8))
 def test_every_place_that_is_named_lies_in_the_text(text: str, value: str) -> None:
     for one in learned(value).occurrences(text):

@@ -2,7 +2,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fulfillment_conformance.outcome import (
@@ -76,14 +76,17 @@ def result(outcome: Outcome, level: Level = "MUST") -> RequirementResult:
 
 
 class TestJson:
+    @settings(deadline=None)
     @given(CHECKS)
     def test_a_check_survives_it(self, one: CheckResult) -> None:
         assert CheckResult.from_json(json.loads(json.dumps(one.to_json()))) == one
 
+    @settings(deadline=None)
     @given(RECORDS)
     def test_a_record_survives_it(self, one: TestRecord) -> None:
         assert TestRecord.from_json(json.loads(json.dumps(one.to_json()))) == one
 
+    @settings(deadline=None)
     @given(RESULTS)
     def test_a_result_survives_it(self, one: RequirementResult) -> None:
         assert RequirementResult.from_json(json.loads(json.dumps(one.to_json()))) == one
@@ -96,6 +99,7 @@ class TestCombining:
     def test_nothing_is_undecided(self) -> None:
         assert combine([]) is Outcome.UNDECIDED
 
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from(Outcome), min_size=1))
     def test_the_weightiest_outcome_wins_in_any_order(self, outcomes: list[Outcome]) -> None:
         weights = [
@@ -172,6 +176,7 @@ class TestDecidingARequirement:
 
         assert decided.reason == "no clock; no webhook"
 
+    @settings(deadline=None)
     @given(st.lists(RECORDS, max_size=4))
     def test_it_passes_only_if_every_claiming_test_decided_it(self, records: list[TestRecord]) -> None:
         decided = self.decide(*records)
@@ -276,6 +281,7 @@ class TestConcluding:
 
         assert counts == {outcome.value: 0 for outcome in Outcome} | {"passed": 2, "failed": 1}
 
+    @settings(deadline=None)
     @given(st.lists(RESULTS, max_size=6), st.lists(RECORDS, max_size=3), st.booleans())
     def test_verdict_and_exit_code_agree(
         self, results: list[RequirementResult], records: list[TestRecord], interrupted: bool

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlencode
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from fulfillment_conformance.redaction import Redactor
@@ -292,6 +292,7 @@ def _without_backslashes(text: str) -> str:
     )
 
 
+@settings(deadline=None)
 @given(secret=SECRETS, spellers=SPELLERS, before=st.text("ab /<>=\"'", max_size=9), after=st.text("ab /<>", max_size=9))
 @example(secret="abc%", spellers=["percent"], before="", after="41")
 @example(secret="%41<b>", spellers=["html"], before="", after="")
@@ -303,6 +304,7 @@ def test_no_learned_secret_in_any_spelling_survives(secret: str, spellers: list[
     assert not any(secret in reading for reading in readings(told))
 
 
+@settings(deadline=None)
 @given(secret=SECRETS, spellers=SPELLERS, place=st.sampled_from(["value", "key", "nested", "header", "url", "cookie"]))
 def test_no_learned_secret_survives_in_a_body_or_header(secret: str, spellers: list[str], place: str) -> None:
     assume(secret not in VOCABULARY and secret not in "value key nested deep text location")
@@ -332,6 +334,7 @@ TEXTS = st.lists(
 ).map("".join)  # fmt: skip
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_redacting_twice_is_the_same_as_once(text: str) -> None:
     redactor = Redactor(["local-development-secret", TOKEN], key=KEY)
@@ -340,6 +343,7 @@ def test_redacting_twice_is_the_same_as_once(text: str) -> None:
     assert redactor.text(once) == once
 
 
+@settings(deadline=None)
 @given(value=st.recursive(TEXTS | st.none() | st.integers(), lambda inner: st.dictionaries(TEXTS, inner, max_size=3)))
 def test_redacting_data_twice_is_the_same_as_once(value: Any) -> None:
     redactor = Redactor(["local-development-secret", TOKEN], key=KEY)
@@ -348,6 +352,7 @@ def test_redacting_data_twice_is_the_same_as_once(value: Any) -> None:
     assert redactor.data(once) == once
 
 
+@settings(deadline=None)
 @given(names=st.lists(st.sampled_from(["authorization", "cookie", "set-cookie", "location", "x-api-key"])), value=TEXTS)
 def test_redacting_headers_twice_is_the_same_as_once(names: list[str], value: str) -> None:
     redactor = Redactor(["local-development-secret", TOKEN], key=KEY)
@@ -356,6 +361,7 @@ def test_redacting_headers_twice_is_the_same_as_once(names: list[str], value: st
     assert redactor.headers([(name, told) for name, told in once]) == once
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=200) | TEXTS.map(lambda text: text.encode("utf-8", "replace")))
 def test_any_body_can_be_redacted(body: bytes) -> None:
     redactor = Redactor(["local-development-secret", TOKEN], key=KEY)
@@ -368,12 +374,12 @@ def test_any_body_can_be_redacted(body: bytes) -> None:
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """Return the best of several runs: other work on the machine only ever adds."""
+    """Return the best of several runs, in seconds of this thread: other work on the machine does not count."""
     best = float("inf")
     for _ in range(7):
-        started = time.perf_counter()
+        started = time.thread_time()
         function()
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.thread_time() - started)
     return best
 
 
@@ -396,4 +402,5 @@ def test_a_page_of_20_kb_costs_milliseconds_with_500_learned_tokens() -> None:
 def test_no_text_is_expensive(redactor: Redactor, text: str) -> None:
     short, long = text * (5_000 // len(text)), text * (80_000 // len(text))
 
-    assert seconds(lambda: redactor.text(long)) < 64 * max(seconds(lambda: redactor.text(short)), 0.000_2)
+    # Sixteen times the text: linear time is 16 times as much, quadratic time 256 times.
+    assert seconds(lambda: redactor.text(long)) < 100 * max(seconds(lambda: redactor.text(short)), 0.000_2)

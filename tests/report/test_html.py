@@ -220,10 +220,10 @@ def test_bodies_are_readable_and_cut() -> None:
 @pytest.mark.parametrize("failing", [0, 60, 600])
 def test_600_requirements_and_5000_exchanges_make_a_page_below_5_mb(failing: int) -> None:
     results, recorded = runs.large_run(600, 5_000, failing=failing)
-    started = time.perf_counter()
+    started = time.thread_time()
     text = html.render(results, recorded)
 
-    assert time.perf_counter() - started < 10
+    assert time.thread_time() - started < 10
     assert len(text.encode()) < 5_000_000
     assert len(re.findall("<tr data-level", text)) == 600
     if failing == 600:

@@ -3,7 +3,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.report import runs
 from tests.report.conftest import Run
@@ -82,6 +82,7 @@ class TestSchema:
         assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", text)
         ET.fromstring(text)
 
+    @settings(deadline=None)
     @given(text=st.text())
     def test_any_text_makes_well_formed_xml(self, text: str) -> None:
         tests = [runs.record("t", ["A-1"], runs.check("A-1", Outcome.FAILED, expected=text, actual=text, reason=text))]
@@ -187,6 +188,7 @@ class TestRunSuite:
 OUTCOMES = st.lists(st.tuples(st.sampled_from(LEVELS), st.sampled_from(Outcome)), max_size=6)
 
 
+@settings(deadline=None)
 @given(
     outcomes=OUTCOMES,
     blames=st.lists(st.sampled_from([None, *Blame]), max_size=3),

@@ -1,7 +1,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.report import runs
 
@@ -25,6 +25,7 @@ def test_hidden_characters_become_visible(text: str, seen: str) -> None:
     assert visible(text) == seen
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_nothing_hidden_is_left(text: str) -> None:
     for character in visible(text):
@@ -32,6 +33,7 @@ def test_nothing_hidden_is_left(text: str) -> None:
         assert unicodedata.bidirectional(character) not in {"RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI"}
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 40))
 def test_a_clipped_text_is_never_longer(text: str, limit: int) -> None:
     clipped = clip(text, limit)
