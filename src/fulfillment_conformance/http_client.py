@@ -1,8 +1,10 @@
 """The suite's one way to make an HTTP request: bounded in time and size, never following a redirect, always recorded.
 
-Whatever goes wrong on the way is part of the exchange (`error`), not an exception: what it means is for the caller to say.
+Whatever goes wrong on the way is part of the exchange (`error`), not an exception: what it means is for the caller to
+say.
 """
 
+import functools
 import ssl
 import time
 import zlib
@@ -11,27 +13,59 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import httpcore2
 import httpx2
 
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.exchange import Exchange, HeaderList, Observer, Party, header, ignore
+from fulfillment_conformance.http_transport import DeadlineTransport
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a response that are read, before and after decompression; the rest is not fetched."""
 
 
-def trust(ca_file: Path | None = None) -> ssl.SSLContext:
+_DEFAULT_HEADERS = (
+    (b"accept", b"*/*"),
+    (b"accept-encoding", b"identity"),
+    (b"user-agent", b"fulfillment-conformance"),
+)
+_FAILURES = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpcore2.UnsupportedProtocol,
+    httpx2.InvalidURL,
+    ValueError,  # a header or address that cannot be put into bytes
+)
+
+
+def trust(ca_file: Path | None = None, *, also: bytes = b"") -> ssl.SSLContext:
     """Return a client TLS context that trusts the system's authorities, or only `ca_file` if one is given.
+
+    Args:
+        ca_file: PEM file with the authorities to trust instead of the system's.
+        also: PEM text of one more authority.
 
     Raises:
         UsageProblem: the file is missing or holds no certificate.
     """
-    if ca_file is None:
-        return ssl.create_default_context()
+    if ca_file is None and not also:
+        return _systems()
     try:
-        return ssl.create_default_context(cafile=str(ca_file))
+        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     except (OSError, ssl.SSLError) as error:
-        raise UsageProblem(f"tls_ca {ca_file}: {error}; name a PEM file that holds the authority's certificate") from error
+        raise UsageProblem(
+            f"tls_ca {ca_file}: {error}; name a PEM file that holds the authority's certificate"
+        ) from error
+    if also:
+        context.load_verify_locations(cadata=also.decode("ascii"))
+    return context
+
+
+@functools.cache
+def _systems() -> ssl.SSLContext:
+    # Reading a machine's authorities takes some 30 ms; nobody changes this context, so all may share it.
+    return ssl.create_default_context()
 
 
 class HttpClient:
@@ -43,14 +77,8 @@ class HttpClient:
         """Prepare a connection pool; `timeout` bounds a whole exchange, in seconds."""
         self.observer = observer
         self.timeout = timeout
-        self._client = httpx2.Client(
-            verify=tls if tls is not None else trust(),
-            trust_env=False,  # proxy and CA variables of CI machines must not decide whom we talk to
-            follow_redirects=False,
-            timeout=timeout,
-            # Cookies belong to whoever plays a browser; headers of a request are exactly those its maker gave.
-            headers={"accept": "*/*", "accept-encoding": "identity", "user-agent": "fulfillment-conformance"},
-        )
+        # The bare transport: no redirects, no cookies, no proxy or CA variables of the machine, no retries.
+        self._transport = DeadlineTransport(tls if tls is not None else trust())
 
     def send(
         self,
@@ -91,23 +119,23 @@ class HttpClient:
         )
         started = time.monotonic()
         try:
-            request = self._client.build_request(
-                method, url, headers=_raw(given), content=content or None, timeout=httpx2.Timeout(limit)
+            request = httpx2.Request(
+                method,
+                url,
+                headers=_raw(given),
+                content=content or None,
+                extensions={"timeout": {"read": limit, "pool": limit}},
             )
             exchange.request_headers = _pairs(request.headers)
-            response = self._client.send(request, stream=True)
+            response = self._transport.handle_request(request)
             try:
                 exchange.status = response.status_code
                 exchange.response_headers = _pairs(response.headers)
                 _read(response, exchange, deadline=started + limit)
             finally:
                 response.close()
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, UnicodeError, ValueError) as error:
+        except _FAILURES as error:
             exchange.error = exchange.error or ": ".join(filter(None, (type(error).__name__, str(error))))
-            if not isinstance(error, httpx2.HTTPError):
-                exchange.status = None
-        # Sessions of this client carry no state between requests.
-        self._client.cookies.clear()
         exchange.seconds = time.monotonic() - started
         if observed:
             self.observer(exchange)
@@ -115,7 +143,7 @@ class HttpClient:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -133,7 +161,9 @@ def connection_failed(exchange: Exchange) -> bool:
 
 def _raw(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     # Header values may be hostile on purpose; latin-1 is what the wire carries, anything else is percent-free UTF-8.
-    return [(name.encode("ascii"), _header_bytes(value)) for name, value in headers]
+    given = [(name.encode("ascii"), _header_bytes(value)) for name, value in headers]
+    names = {name.lower() for name, _ in given}
+    return [*((name, value) for name, value in _DEFAULT_HEADERS if name not in names), *given]
 
 
 def _header_bytes(value: str) -> bytes:
