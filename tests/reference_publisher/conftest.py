@@ -2,6 +2,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ from bs4 import BeautifulSoup, Tag
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from fulfillment_conformance.certificates import CertificateAuthority
 from fulfillment_conformance.reference_publisher import Patience, ReferencePublisher, Settings
 from fulfillment_conformance.reference_publisher.access_tokens import AccessTokens
 from fulfillment_conformance.reference_publisher.alarm import Alarm
@@ -41,9 +43,16 @@ def quick() -> Patience:
     return Patience(request=2.0, pause=0.0, poll=0.0, poll_for=0.0, look_again=(0.0, 0.0), webhook=2.0)
 
 
+@pytest.fixture(scope="session")
+def ca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One authority to trust: reading all of the machine's takes a tenth of a second for each publisher."""
+    return CertificateAuthority().write(tmp_path_factory.mktemp("authority"))
+
+
 @pytest.fixture
-def settings() -> Settings:
+def settings(ca_file: Path) -> Settings:
     return Settings(
+        ca_file=ca_file,
         tenant_id=TENANT,
         client_id=CLIENT,
         client_secret="a secret",

@@ -1,8 +1,9 @@
 """The publisher against the emulator: real sockets, TLS, msal in between."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ class Town:
     publisher: ReferencePublisher
     marketplace_url: str
     browser: httpx2.Client
-    exchanges: list[Exchange] = field(default_factory=list)
+    exchanges: list[Exchange]
+    news: threading.Condition
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         answer = self.browser.request(method, f"{self.marketplace_url}/control{path}", json=body)
@@ -72,10 +74,17 @@ class Town:
         self.portal.call(self.publisher.chores.finish, 10.0)
         self.control("POST", "/clock", {"advance": "PT0S"})
 
-    def settle_own_change(self) -> None:
-        """Let a change happen that the publisher asked for; where it cannot be reported, it is accepted by silence."""
-        self.control("POST", "/clock", {"advance": "PT0S"})
+    def ask_for(self, page: httpx2.Response, form: str, **fields: str) -> None:
+        """Let the buyer ask for a change on our page, and let it happen; what is not reported is accepted in time."""
+        before = len(self.asked())
+        self.submit(page, form, **fields)
+        with self.news:
+            assert self.news.wait_for(lambda: len(self.asked()) > before, timeout=30)
         self.settle(after="PT11S")
+
+    def asked(self) -> list[Exchange]:
+        """Return the changes and cancellations that the publisher has asked for."""
+        return [call for method in ("PATCH", "DELETE") for call in self.calls(method) if "/operations/" not in call.url]
 
     def state(self, subscription_id: str) -> dict[str, Any]:
         answer = self.browser.get(f"{self.publisher.settings.public_url}/accounts/{subscription_id}")
@@ -114,7 +123,14 @@ def found(tmp_path: Path) -> Iterator[Found]:
 
         def build(*, profile: Profile = "documented", sign_in: bool = False, **changes: Any) -> Town:
             exchanges: list[Exchange] = []
-            emulator = Emulator(EmulatorSettings(profile=profile), observer=exchanges.append)
+            news = threading.Condition()
+
+            def observe(exchange: Exchange) -> None:
+                with news:
+                    exchanges.append(exchange)
+                    news.notify_all()
+
+            emulator = Emulator(EmulatorSettings(profile=profile), observer=observe)
             tls = authority.server_context("127.0.0.1")
             marketplace = stack.enter_context(serve(emulator.app, tls=tls, portal=portal))
             identity = emulator.settings.identity
@@ -137,7 +153,7 @@ def found(tmp_path: Path) -> Iterator[Found]:
             publisher = ReferencePublisher(settings)
             stack.enter_context(serve(publisher.app, port=probe.port, portal=portal))
             browser = stack.enter_context(httpx2.Client(verify=authority.client_context(), trust_env=False, timeout=30))
-            town = Town(portal, emulator, publisher, marketplace.url, browser, exchanges)
+            town = Town(portal, emulator, publisher, marketplace.url, browser, exchanges, news)
             town.control("PUT", "/webhook", {"url": f"{probe.url}/webhook"})
             town.control("PUT", "/landing-page", {"url": f"{probe.url}/signup?campaign=1"})
             return town
@@ -229,17 +245,14 @@ def test_changes_from_our_own_page_are_asked_for_first(found: Found, profile: Pr
     subscription_id = town.subscribe("team", quantity=5)
     manage = town.control("POST", f"/subscriptions/{subscription_id}/tokens", {})["landingPageUrl"]
 
-    town.submit(town.open(manage), "#change-seats", quantity="9")
-    town.settle_own_change()
+    town.ask_for(town.open(manage), "#change-seats", quantity="9")
     assert town.state(subscription_id)["quantity"] == 9
     town.in_step(subscription_id)
 
-    town.submit(town.open(manage), "#change-plan", planId="business")
-    town.settle_own_change()
+    town.ask_for(town.open(manage), "#change-plan", planId="business")
     assert town.state(subscription_id)["planId"] == "business"
 
-    town.submit(town.open(manage), "#cancel")
-    town.settle()
+    town.ask_for(town.open(manage), "#cancel")
     assert town.state(subscription_id)["status"] == "Unsubscribed"
 
 

@@ -185,7 +185,8 @@ class FulfillmentApi:
                 reason = f"status {answer.status_code}"
                 if answer.status_code != 429 and answer.status_code < 500:
                     raise ApiRefused(call, answer.status_code)
-                wait = _retry_after(answer) or pause
+                asked = _retry_after(answer)
+                wait = pause if asked is None else asked
             logger.warning("attempt %d of %s failed: %s", attempt, call, reason)
             if attempt == self._patience.attempts or wait > self._patience.longest_pause:
                 break

@@ -92,7 +92,7 @@ class Management:
             user=session.user,
             csrf=session.csrf,
             changeable=self.changeable(account),
-            cancellable=account.allows("Delete") and account.status is not Status.UNSUBSCRIBED,
+            cancellable=self.cancellable(account),
             plans=self.offered(account, plans),
             current=current,
         )
@@ -100,6 +100,10 @@ class Management:
     def changeable(self, account: Account) -> bool:
         """Whether the customer can change plan or seats here."""
         return account.status is Status.SUBSCRIBED and account.allows("Update")
+
+    def cancellable(self, account: Account) -> bool:
+        """Whether the customer can cancel here."""
+        return account.status is not Status.UNSUBSCRIBED and account.allows("Delete")
 
     def offered(self, account: Account, plans: Sequence[Plan]) -> Sequence[Plan]:
         """Return the plans a customer can change to: available at the marketplace, other than his own, not refused."""
@@ -119,7 +123,7 @@ class Management:
         form = await request.form()
         if session is None or account is None or not session.sent(form.get("csrf")):
             return self._not_yours()
-        if not account.allows("Delete") or account.status is Status.UNSUBSCRIBED:
+        if not self.cancellable(account):
             return self._not_here()
         await self._chores.start(functools.partial(self._changes.cancel, account.subscription_id))
         return notice(

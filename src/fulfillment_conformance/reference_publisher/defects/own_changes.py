@@ -150,8 +150,8 @@ def refuses_its_own_changes(publisher: ReferencePublisher) -> None:
 @defect("lets-reseller-customers-change", breaks=["CSP-003"])
 def lets_reseller_customers_change(publisher: ReferencePublisher) -> None:
     """Changes are offered and sent although the marketplace allows the customer only to read."""
-    save = publisher.accounts.save
-    replace(publisher.accounts, "save", lambda account: save(dataclasses.replace(account, allowed_operations=None)))
+    for right in ("changeable", "cancellable"):
+        replace(publisher.management, right, lambda account: account.status is Status.SUBSCRIBED)
 
 
 @defect("offers-plans-of-its-own", breaks=["PLN-020"])

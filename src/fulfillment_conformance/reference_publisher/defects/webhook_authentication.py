@@ -290,7 +290,7 @@ def requires_appid(publisher: ReferencePublisher) -> None:
     publisher.webhook_tokens.checks["appid or azp"] = check_sender
 
 
-@defect("accepts-calls-without-token", breaks=["WHK-014", "WHK-024", "V1-010"])
+@defect("accepts-calls-without-token", breaks=["V1-010", "WHK-014", "WHK-024"])
 def accepts_calls_without_token(publisher: ReferencePublisher) -> None:
     """A call without Authorization header is carried out: the check is meant for calls that have one."""
     validate = publisher.webhook_tokens.validate
