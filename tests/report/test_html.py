@@ -238,5 +238,14 @@ def test_bodies_of_the_largest_size_do_not_make_the_page_large() -> None:
     assert len(html.render(results, recorded).encode()) < 5_000_000
 
 
+def test_a_request_that_is_too_long_for_a_command_line_is_left_out() -> None:
+    tests = [runs.record("test_one", ["WHK-001"], runs.check("WHK-001", Outcome.FAILED, exchanges=[1]), exchanges=[1])]
+    results = runs.run([runs.row("WHK-001", tests, statement="x")], tests)
+
+    for size, shown in ((100, 1), (20_000, 0)):
+        recorded = [runs.exchange(1, "suite", "publisher", "POST /x", 200, body="y" * size)]
+        assert html.render(results, recorded).count("<pre>curl -i -X POST") == shown
+
+
 def test_equal_results_make_equal_pages(mixed: Run) -> None:
     assert html.render(*mixed) == html.render(*runs.mixed_run())

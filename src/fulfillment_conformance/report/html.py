@@ -252,7 +252,7 @@ class _Page:
             "observable": one.observable,
             "scenarios": self._scenarios(one, checks),
             "command": advice.command_line(self._results, one.id),
-            "curl": clip(advice.request_to_repeat(checks, self._exchanges, self._results.role) or "", 2 * _SHOWN_BODY),
+            "curl": self._request_to_repeat(checks),
         }
 
     def _request_to_repeat(self, checks: Sequence[CheckResult]) -> str | None:
