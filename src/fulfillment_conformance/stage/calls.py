@@ -21,6 +21,14 @@ def document(call: Exchange) -> Any:
         return ABSENT
 
 
+def answered(call: Exchange) -> Any:
+    """Return the JSON that a call was answered with, `ABSENT` where there was none."""
+    try:
+        return json.loads(call.response_body) if call.response_body.strip() else ABSENT
+    except ValueError:
+        return ABSENT
+
+
 def query(call: Exchange) -> dict[str, list[str]]:
     """Return the query parameters of a call, all values of each."""
     return parse_qs(urlsplit(call.url).query, keep_blank_values=True)

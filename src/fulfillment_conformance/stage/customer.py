@@ -59,8 +59,8 @@ class Customer:
     buyer: Buyer
     bystander: "Callable[[], Customer | None]" = lambda: None
     page: Page | None = None
+    visited_at: int = 0
     _mark: int = 0
-    _visited: int = 0
     _before: Account | None = None
 
     # --- the marketplace's side ---
@@ -156,7 +156,7 @@ class Customer:
 
         `alongside` is a query string of the publisher's own that its address has besides the token.
         """
-        self._visited = self.microsoft.mark
+        self.visited_at = self.microsoft.mark
         landing_page = self.publisher.service.landing_page
         if alongside:
             landing_page += f"{'&' if urlsplit(landing_page).query else '?'}{alongside}"
@@ -241,12 +241,12 @@ class Customer:
     @property
     def resolves(self) -> list[Exchange]:
         """The resolve calls that the last visit has led to."""
-        return self.microsoft.called("resolve", since=self._visited)
+        return self.microsoft.called("resolve", since=self.visited_at)
 
     @property
     def activations(self) -> list[Exchange]:
         """The activate calls that the last visit has led to, for whatever subscription."""
-        return self.microsoft.called("activate", since=self._visited)
+        return self.microsoft.called("activate", since=self.visited_at)
 
     def called(self, kind: str) -> list[Exchange]:
         """Return the calls of a kind about this subscription since the last `remember`."""

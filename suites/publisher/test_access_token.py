@@ -1,0 +1,279 @@
+"""How the publisher gets its access token, and what it does without one (theme AUT; scenarios F01, F03, F04)."""
+
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+
+from fulfillment_conformance.emulator.faults import Answers
+from fulfillment_conformance.emulator.identity.settings import FORMER_MARKETPLACE_APP_ID, MARKETPLACE_APP_ID
+from fulfillment_conformance.interruptions import Precondition
+from fulfillment_conformance.marks import requirement
+from fulfillment_conformance.stage.calls import answered, bearer, brief, briefly, claims, form, sent
+
+SIGN_IN = {"authorization_code", "refresh_token"}
+"""Grants by which buyers sign in."""
+
+A_FEW = 8
+"""How many tries of one call are still bounded."""
+
+MARKED = "XZZY-text-for-developers-only"
+"""A text that no buyer must see."""
+
+
+@pytest.fixture
+def token_requests(microsoft, purchase):
+    """Return the publisher's token requests of this run, sign-ins of buyers left out."""
+    for attempt in ("first", "again"):
+        purchase.buyer = purchase.buyer.fresh()
+        purchase.visit()
+        purchase.complete()
+        found = [call for call in microsoft.called("token") if form(call).get("grant_type") not in SIGN_IN]
+        if found or not purchase.resolves:
+            break
+        if attempt == "first":  # it has a token from an earlier run
+            refused = f"Bearer {bearer(purchase.resolves[-1])}"
+            with microsoft.disturbed(Answers(401), call="*", bearing=refused):
+                purchase.visit()
+                purchase.complete()
+    if not found:
+        raise Precondition(
+            "no token request of the publisher has reached the identity provider: it may have a token from an earlier "
+            "run, or none at all; restart it and run again"
+        )
+    return found
+
+
+@requirement("AUT-001", "AUT-002", "AUT-005", "AUT-006", "AUT-007")
+def test_the_access_token_is_asked_for_with_the_applications_own_credentials(microsoft, token_requests, check):
+    """Client credentials of the application in the technical configuration, by form, at its tenant's endpoint."""
+    identity = microsoft.emulator.settings.identity
+    calls = _for_the_marketplace(token_requests)
+    fields = [form(call) for call in calls]
+    paths = [urlsplit(call.url).path.lower() for call in calls]
+    types = [(sent(call, "content-type") or "none").partition(";")[0].lower() for call in calls]
+    client_ids = [each.get("client_id", "none").lower() for each in fields]
+
+    check("AUT-001").that(
+        all(each.get("grant_type") == "client_credentials" for each in fields),
+        expected="grant_type=client_credentials",
+        actual=", ".join(each.get("grant_type", "none") for each in fields),
+        rests_on=calls,
+    )
+    check("AUT-002").that(
+        all(call.method == "POST" for call in calls),
+        expected="POST to the token endpoint, of version 1 or 2.0",
+        actual="; ".join(map(brief, calls)),
+        rests_on=calls,
+    )
+    check("AUT-005").that(
+        all(each.get("client_id") and (each.get("client_secret") or each.get("client_assertion")) for each in fields),
+        expected="client_id, and client_secret or client_assertion",
+        actual="; ".join(", ".join(sorted(each)) for each in fields),
+        rests_on=calls,
+    )
+    check("AUT-006").that(
+        all(each == "application/x-www-form-urlencoded" for each in types),
+        expected="content-type application/x-www-form-urlencoded",
+        actual=", ".join(types),
+        rests_on=calls,
+    )
+    check("AUT-007").that(
+        all(path.startswith(f"/{identity.tenant_id.lower()}/") for path in paths)
+        and all(client_id == identity.client_id.lower() for client_id in client_ids),
+        expected=f"tenant {identity.tenant_id} and application {identity.client_id}, as in the technical configuration",
+        actual="; ".join(f"{path}, {client_id}" for path, client_id in zip(paths, client_ids, strict=True)),
+        rests_on=calls,
+    )
+
+
+@requirement("AUT-003", "AUT-004", "V1-002")
+def test_the_access_token_is_asked_for_the_marketplace(purchase, token_requests, check):
+    """The resource, or the scope of it, is the marketplace's application id, and not its predecessor's."""
+    calls = _for_the_marketplace(token_requests)
+    resources = [form(call).get("resource", "none") for call in calls if _version(call) == 1]
+    scopes = [form(call).get("scope", "none") for call in calls if _version(call) == 2]
+
+    for requirement_id, asked, right in (
+        ("AUT-003", resources, MARKETPLACE_APP_ID),
+        ("AUT-004", scopes, f"{MARKETPLACE_APP_ID}/.default"),
+    ):
+        if not asked:
+            other = "version 2.0" if requirement_id == "AUT-003" else "version 1"
+            check(requirement_id).not_applicable(f"the publisher uses the endpoint of {other}")
+            continue
+        check(requirement_id).that(
+            all(each == right for each in asked), expected=right, actual=", ".join(asked), rests_on=calls
+        )
+    audiences = [str(claims(bearer(call)).get("aud")) for call in purchase.resolves]
+    everything = [
+        form(call).get("resource") or form(call).get("scope") or "none" for call in token_requests
+    ] + audiences
+    check("V1-002").that(
+        not any(FORMER_MARKETPLACE_APP_ID in each for each in everything),
+        expected=f"no token for {FORMER_MARKETPLACE_APP_ID}",
+        actual=", ".join(dict.fromkeys(everything)),
+        rests_on=[*token_requests, *purchase.resolves],
+    )
+
+
+@requirement("AUT-017", "AUT-020", "POL-006")
+def test_the_token_belongs_to_the_application_and_to_no_user(subscribed, check):
+    """What is presented to the API names a service principal, and was delegated by nobody."""
+    presented = [(call, claims(bearer(call))) for call in [*subscribed.resolves, *subscribed.calls(0)]]
+    without = [call for call, found in presented if not found.get("oid")]
+    delegated = [call for call, found in presented if "scp" in found or "upn" in found]
+    issued_here = "the token is the emulator's own: whether the real tenant has the service principal shows at Entra"
+
+    for each in check.each("AUT-017", "POL-006"):
+        each.that(
+            bool(presented) and not without,
+            expected="claim oid in every access token",
+            actual=briefly(without, otherwise=f"in all of {len(presented)} calls"),
+            rests_on=without or [call for call, _ in presented],
+            notes=[issued_here],
+        )
+    check("AUT-020").that(
+        bool(presented) and not delegated,
+        expected="no claim scp or upn: an application's token",
+        actual=briefly(delegated, otherwise=f"in none of {len(presented)} calls"),
+        rests_on=delegated or [call for call, _ in presented],
+    )
+
+
+@requirement("AUT-010", "AUT-027")
+def test_a_token_is_used_until_it_expires_and_then_renewed(microsoft, publisher, subscribed, check):
+    """Calls share a token; a refused one is exchanged for another; an expired one is not used any more."""
+    before = subscribed.calls(0)
+    shared = {bearer(call) for call in before}
+    mark = microsoft.mark
+    with microsoft.issuing_tokens_for(timedelta(seconds=1)), _refusing(microsoft, shared):
+        announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+        first = publisher.receives(announcement)
+        subscribed.settles(announcement)
+        renewals = [call for call in microsoft.called("token", since=mark) if call.status == 200]
+        microsoft.wait(lambda: None, seconds=1.1 if renewals else 0.0)
+    short_lived = {answered(call).get("access_token") for call in renewals}
+    announcement = subscribed.suspend()
+    answers = [publisher.receives(announcement, forged=True), publisher.receives(announcement)]
+    later = subscribed.calls()
+
+    check("AUT-027").that(
+        len(shared) == 1 and bool(renewals),
+        expected="one token for the calls of a flow, and another one after a 401",
+        actual=f"{len(shared)} tokens for {len(before)} calls; {len(renewals)} token requests after a 401",
+        rests_on=[*before, *renewals],
+    )
+    if not renewals:
+        check("AUT-010").undecided(
+            "the publisher asked for no other token when the marketplace refused the one it has with 401; whether it "
+            "does so when its hour is over shows in a longer run only",
+            rests_on=[first, *later],
+        )
+        return
+    check("AUT-010").that(
+        any(answer.is_success for answer in answers) and any(bearer(call) not in short_lived for call in later),
+        expected="another token once the short-lived one has expired, and the flow goes on",
+        actual=f"notification answered {', '.join(str(answer.status_code) for answer in answers)}; "
+        f"{briefly(later, otherwise='no calls')}",
+        rests_on=[*renewals, *answers, *later],
+    )
+
+
+@requirement("AUT-021")
+def test_no_secret_reaches_the_browser(microsoft, subscribed, check):
+    """Neither client secret nor access token is in any page, script, redirect or cookie that the buyer gets."""
+    subscribed.manage()
+    identity = microsoft.emulator.settings.identity
+    secrets = {identity.client_secret, *(bearer(call) for call in subscribed.calls(0))} - {""}
+    shown = [each for each in subscribed.buyer.history if each.receiver == "publisher"]
+    leaks = [
+        each
+        for each in shown
+        if any(
+            secret.encode() in each.response_body or any(secret in value for _, value in each.response_headers)
+            for secret in secrets
+        )
+    ]
+
+    check("AUT-021").that(
+        bool(shown) and bool(secrets) and not leaks,
+        expected="neither client secret nor access token in what the browser is sent",
+        actual=briefly(leaks, otherwise=f"in none of {len(shown)} answers"),
+        rests_on=leaks or shown,
+    )
+
+
+@requirement("AUT-028")
+def test_without_an_access_token_nobody_is_misled(stage, microsoft, publisher, check):
+    """Entra refuses the credentials: the webhook answers 5xx, so that it is called again; the buyer gets an apology."""
+    customer, visitor = stage.subscribed(), stage.subscribed()
+    announcement = customer.suspend()
+    visitor.token = microsoft.perform(lambda market: market.issue_token(visitor.id))
+    microsoft.hide(visitor.token, "purchase-token")
+    refusal = {"error": "invalid_client", "error_description": MARKED, "error_codes": [7000222]}
+    tokens = {bearer(call) for call in (*customer.calls(0), *visitor.calls(0))}
+    with microsoft.disturbed(Answers(401, refusal), call="token") as fault, _refusing(microsoft, tokens):
+        answer = publisher.receives(announcement, forged=True)
+        page = visitor.visit()  # in the browser of the first visit, whose buyer need not sign in again
+    twin = publisher.receives(announcement)
+    status = page.answer.status_code
+
+    if not twin.is_success or not fault.met:
+        reason = "the publisher did not ask for a token, or does not take the notification with one either"
+        check("AUT-028").undecided(reason, rests_on=[answer, twin])
+        return
+    check("AUT-028").that(
+        answer.is_server_error and status is not None and MARKED not in page.html and "Traceback" not in page.html,
+        expected="5xx from the webhook; a page without raw error text",
+        actual=f"webhook {answer.status_code}; page {status}" + (", with Entra's text" if MARKED in page.html else ""),
+        rests_on=[answer, page.answer, twin],
+        notes=["whether the operator is alerted cannot be seen"],
+    )
+
+
+@requirement("AUT-029")
+def test_a_403_is_neither_repeated_without_end_nor_shown_to_the_buyer(microsoft, publisher, purchase, check):
+    """The API refuses the application: a few tries, and a page that does not hold the API's own text."""
+    refusal = {"error": {"code": "Forbidden", "message": MARKED}}
+    mark = microsoft.mark
+    with microsoft.disturbed(Answers(403, refusal), call="resolve") as resolve:
+        page = purchase.visit()
+        purchase.complete()
+        microsoft.wait(lambda: resolve.met > A_FEW or None, seconds=0.3)
+    with microsoft.disturbed(Answers(403, refusal), call="list_subscriptions") as listing:
+        if publisher.service.reconcile is not None:
+            publisher.reconciles()
+    tries = microsoft.called("resolve", since=mark)
+    purchase.buyer = purchase.buyer.fresh()
+    purchase.onboard()
+
+    if not resolve.met:
+        check("AUT-029").undecided("resolve was not called", rests_on=[page.answer])
+        return
+    check("AUT-029").that(
+        resolve.met <= A_FEW and listing.met <= A_FEW and MARKED not in page.html,
+        expected=f"at most {A_FEW} calls each, and not a word of the API's refusal on the page",
+        actual=f"{resolve.met} and {listing.met} calls; the text is {'' if MARKED in page.html else 'not '}on the page",
+        rests_on=[*tries, page.answer],
+    )
+
+
+@contextmanager
+def _refusing(microsoft, tokens):
+    """Let the marketplace refuse these access tokens as it refuses expired ones."""
+    with ExitStack() as stack:
+        for token in tokens:
+            stack.enter_context(microsoft.disturbed(Answers(401), call="*", bearing=f"Bearer {token}"))
+        yield
+
+
+def _version(call):
+    return 1 if urlsplit(call.url).path.lower().endswith("/oauth2/token") else 2
+
+
+def _for_the_marketplace(calls):
+    """Return the requests for the marketplace's resource; all of them if none is."""
+    about = [call for call in calls if MARKETPLACE_APP_ID in call.request_body.decode("utf-8", "replace")]
+    return about or calls

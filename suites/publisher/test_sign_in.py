@@ -1,0 +1,204 @@
+"""Single sign-on before activation: who may come in, and what is asked of them (LND, POL; scenarios G03, G11, G13)."""
+
+import pytest
+
+from fulfillment_conformance.emulator.faults import Rewrites
+from fulfillment_conformance.emulator.identity.settings import PERSONAL, STRANGER
+from fulfillment_conformance.interruptions import CannotArrange
+from fulfillment_conformance.marketplace import Customer
+from fulfillment_conformance.marks import requirement
+from fulfillment_conformance.stage.calls import briefly, claims, form
+from fulfillment_conformance.stage.sign_in import BASIC_SCOPES, sign_in_requests
+
+NO_SIGN_IN = "claims.sign_in: the buyer was not sent to Entra, and the target file does not say that he should be"
+
+
+@pytest.fixture
+def arrival(purchase):
+    """A first visit of a buyer who is not signed in anywhere at the publisher's."""
+    purchase.visit()
+    purchase.complete()
+    return purchase
+
+
+@pytest.fixture
+def requests(arrival):
+    """The authorization requests of that visit; none of what follows can be seen without one."""
+    found = sign_in_requests(arrival.buyer.history, arrival.page)
+    if not found and not arrival.claims.sign_in:
+        raise CannotArrange(NO_SIGN_IN)
+    return found
+
+
+@requirement("LND-004", "POL-003")
+def test_the_buyer_signs_in_with_entra(arrival, requests, check):
+    """The visit leads to Entra's authorization endpoint."""
+    for each in check.each("LND-004", "POL-003"):
+        each.that(
+            bool(requests),
+            expected="the buyer is sent to .../oauth2/v2.0/authorize, or shown the way there",
+            actual=_where(requests) or f"{arrival.page.answer.status_code} without sign-in",
+            rests_on=[*(request.exchange for request in requests), arrival.page.answer],
+        )
+
+
+@requirement("LND-005", "LND-006")
+def test_accounts_of_every_tenant_and_personal_ones_can_sign_in(stage, microsoft, arrival, requests, check):
+    """The address is bound to no tenant, least of all the publisher's; a buyer with a personal account gets through."""
+    own_tenant = microsoft.emulator.settings.identity.tenant_id.lower()
+    segments = {request.tenant for request in requests}
+    buys = Customer(
+        email=PERSONAL.user_principal_name,
+        object_id=PERSONAL.object_id,
+        tenant_id=PERSONAL.tenant_id,
+        puid=PERSONAL.puid,
+    )
+    private = stage.purchase(beneficiary=buys)
+    private.buyer.sign_in_as(PERSONAL.name)
+    page = private.visit()
+    private.complete()
+    followed = any(each.receiver == "identity" for each in arrival.buyer.history)
+    rests_on = [*(request.exchange for request in requests), page.answer, *private.resolves]
+
+    check("LND-005").that(
+        ("common" in segments or {"organizations", "consumers"} <= segments)
+        and (bool(private.resolves) or not followed),
+        expected="/common, or /organizations with another way for personal accounts, which can be used",
+        actual=f"{_where(requests) or 'no sign-in'}; a personal account "
+        + (f"got through: {briefly(private.resolves, otherwise='no')}" if followed else "was not tried"),
+        rests_on=rests_on,
+    )
+    check("LND-006").that(
+        bool(segments & {"common", "organizations"}) and (bool(arrival.resolves) or not followed),
+        expected=f"a sign-in bound to no tenant, and a buyer of another one than {own_tenant} gets through",
+        actual=f"{_where(requests) or 'no sign-in'}; {briefly(arrival.resolves, otherwise='the buyer did not')}",
+        rests_on=rests_on,
+    )
+
+
+@requirement("LND-007", "LND-008", "POL-004")
+def test_the_first_sign_in_asks_for_nothing_that_needs_an_administrator(arrival, requests, check):
+    """Scopes of the first request: openid, profile, email, offline_access, User.Read, and no more."""
+    scopes = [scope for request in requests for scope in request.scopes]
+    surplus = [scope for scope in scopes if scope.lower() not in BASIC_SCOPES]
+    powerful = [scope for scope in surplus if ".all" in scope.lower() or "directory" in scope.lower()]
+    by_administrator = [r for r in requests if r.asks_an_administrator or r.prompt == "admin_consent"]
+    rests_on = [*(request.exchange for request in requests), arrival.page.answer]
+
+    check("LND-007").that(
+        bool(requests) and not surplus,
+        expected="scopes among openid, profile, email, offline_access, User.Read",
+        actual=" ".join(scopes) or ("none" if requests else "no sign-in"),
+        rests_on=rests_on,
+    )
+    check("LND-008").that(
+        bool(requests) and not powerful and not by_administrator,
+        expected="no scope that an administrator has to consent to, and no admin consent page",
+        actual=" ".join(powerful) or _where(by_administrator) or ("none" if requests else "no sign-in"),
+        rests_on=rests_on,
+    )
+    check("POL-004").that(
+        bool(requests) and not surplus and not by_administrator,
+        expected="no more than User.Read",
+        actual=" ".join(surplus) or _where(by_administrator) or ("no more" if requests else "no sign-in"),
+        rests_on=rests_on,
+    )
+
+
+@requirement("LND-009")
+def test_further_permissions_are_asked_for_later(arrival, requests, check):
+    """What a publisher needs beyond the basics it asks for once the purchase is active."""
+    before = {scope.lower() for request in requests for scope in request.scopes}
+    arrival.manage()
+    later = sign_in_requests(arrival.buyer.history, arrival.page)
+    more = {scope.lower() for request in later for scope in request.scopes} - BASIC_SCOPES
+
+    if not more:
+        check("LND-009").not_applicable("the publisher asked for no further permissions")
+        return
+    check("LND-009").that(
+        not before - BASIC_SCOPES,
+        expected="the basic scopes at first, more only afterwards",
+        actual=f"at first {' '.join(sorted(before))}; later also {' '.join(sorted(more))}",
+        rests_on=[request.exchange for request in (*requests, *later)],
+    )
+
+
+@requirement("LND-022")
+def test_an_id_token_for_another_application_signs_nobody_in(microsoft, purchase, check):
+    """Entra's answer holds an ID token whose `aud` is another application's: no sign-in, so no activation."""
+    identity = microsoft.emulator.identity
+
+    def for_another(answer):
+        if "id_token" in answer:
+            answer["id_token"] = identity.sign({}, {**claims(answer["id_token"]), "aud": "not-this-application"})
+        return answer
+
+    with microsoft.disturbed(Rewrites(for_another, "ID token"), call="token") as fault:
+        page = purchase.visit()
+        purchase.complete()
+        activations = purchase.activations
+    exchanged = [
+        call
+        for call in microsoft.called("token", since=purchase.visited_at)
+        if form(call).get("grant_type") != "client_credentials"
+    ]
+    purchase.buyer = purchase.buyer.fresh()
+    purchase.onboard()
+
+    if not fault.met or not exchanged:
+        check("LND-022").untestable(
+            "no ID token came from the token endpoint; in a form or fragment it is not replaced"
+        )
+        return
+    check("LND-022").that(
+        not activations,
+        expected="no activation for somebody whose ID token is meant for another application",
+        actual=briefly(activations, otherwise=f"none; the page answered {page.answer.status_code}"),
+        rests_on=[*exchanged, page.answer, *activations],
+    )
+
+
+@requirement("LND-031")
+def test_a_stranger_with_the_link_does_not_get_the_purchase(purchase, check):
+    """Signed in as a user of a tenant that neither uses nor pays for the purchase: the page asks or refuses."""
+    purchase.buyer.sign_in_as(STRANGER.name)
+    page = purchase.visit()
+    purchase.complete()
+    activations = purchase.activations
+    signed_in = sign_in_requests(purchase.buyer.history, page)
+    purchase.buyer = purchase.buyer.fresh()
+    purchase.onboard()
+
+    if not signed_in:
+        check("LND-031").untestable(NO_SIGN_IN)
+        return
+    check("LND-031").that(
+        not activations,
+        expected="no activation by a user of a foreign tenant",
+        actual=briefly(activations, otherwise=f"none; the page answered {page.answer.status_code}"),
+        rests_on=[*(request.exchange for request in signed_in), page.answer, *activations],
+    )
+
+
+@requirement("REG-012")
+def test_buyers_sign_in_with_another_application_than_the_one_that_calls_the_api(microsoft, arrival, requests, check):
+    """The multitenant application of the landing page is not the one that fetches access tokens."""
+    arrival.awaits("activate")
+    signing_in = {request.parameters.get("client_id", "").lower() for request in requests} - {""}
+    fetched = [call for call in microsoft.called("token") if form(call).get("grant_type") == "client_credentials"]
+    calling = {form(call).get("client_id", "").lower() for call in fetched} - {""}
+
+    if not signing_in or not calling:
+        check("REG-012").undecided("either sign-in or token request does not show its application")
+        return
+    check("REG-012").that(
+        not signing_in & calling,
+        expected="two applications",
+        actual=f"sign-in {', '.join(sorted(signing_in))}; API {', '.join(sorted(calling))}",
+        rests_on=[*(request.exchange for request in requests), fetched[-1]],
+    )
+
+
+def _where(requests):
+    return "; ".join(dict.fromkeys(request.url.partition("?")[0] for request in requests))
