@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fulfillment_conformance import resources
-from fulfillment_conformance.run import RunOptions, check_output, prepare
+from fulfillment_conformance.run import RunOptions, begin, check_output, prepare
 
 _PLUGINS = ("fulfillment_conformance.plugin", "xdist.plugin", "pytest_timeout", "allure_pytest.plugin")
 
@@ -33,6 +33,7 @@ def run_suite(
     prepared = prepare(replace(options, output=None))
     target = prepared.target
     check_output(options.output)
+    begin(replace(prepared, options=replace(prepared.options, output=options.output)))
     if workers > 1 and not target.isolated:
         sys.stderr.write(
             f"note: -n {workers} has no effect here: this target has one clock and one webhook address, "

@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -45,33 +48,53 @@ def demo(output: Path, profile: str | None, seed: int | None, workers: int, prog
     choices = ["-n", str(workers), "--progress", progress]
     choices += [] if profile is None else ["--profile", profile]
     choices += [] if seed is None else ["--seed", str(seed)]
-    codes = {}
-    for role, target in TARGETS.items():
-        file = output / f"{role}.yaml"
-        file.write_text(target, encoding="utf-8")
-        # A process each: pytest keeps state, and a crash of one must not take the other along.
-        codes[role] = _ended(["run", "--target", str(file), "--output", str(output / role), *choices])
-        if codes[role] == ExitCode.INTERRUPTED:
-            break
+    runs: dict[str, _Run] = {}
+    interrupted = False
+    try:
+        for role, target in TARGETS.items():
+            file = output / f"{role}.yaml"
+            file.write_text(target, encoding="utf-8")
+            command = ["run", "--target", str(file), "--output", str(output / role), *choices]
+            # Both at once; one shows how it goes, and what the other prints waits until the first has ended.
+            runs[role] = _Run.start(command, keep=bool(runs))
+        codes = {role: run.end() for role, run in runs.items()}
+    except KeyboardInterrupt as asked:
+        interrupted = True
+        # Ctrl-C reaches every process of a terminal, so only SIGTERM has to be passed on. Then each run writes what it
+        # has; give it the time to.
+        for run in runs.values():
+            if isinstance(asked, Terminated):
+                run.process.terminate()
+        codes = {role: run.end() for role, run in runs.items()}
     if progress != "json":
         for role, code in codes.items():
             click.echo(_line(role, code, output / role))
-    sys.exit(ExitCode.worst(codes.values()))
+    sys.exit(ExitCode.INTERRUPTED if interrupted else ExitCode.worst(codes.values()))
 
 
-def _ended(arguments: list[str]) -> int:
-    """Run a command of ours to its end and return its exit code; one that died of a signal counts as our fault."""
-    with subprocess.Popen([sys.executable, "-m", "fulfillment_conformance.cli", *arguments]) as process:  # noqa: S603
-        try:
-            code = process.wait()
-        except KeyboardInterrupt as asked:
-            # Ctrl-C reaches every process of a terminal, so only SIGTERM has to be passed on. Then the run writes
-            # what it has; give it the time to.
-            if isinstance(asked, Terminated):
-                process.terminate()
-            process.wait()
-            return ExitCode.INTERRUPTED
-    return code if code >= 0 else ExitCode.SUITE_FAULT
+@dataclass
+class _Run:
+    """A run in a process of its own: pytest keeps state, and a crash of one must not take the other along."""
+
+    process: "subprocess.Popen[bytes]"
+    printed: IO[str] | None
+
+    @classmethod
+    def start(cls, command: list[str], *, keep: bool) -> "_Run":
+        printed = tempfile.TemporaryFile("w+", errors="replace") if keep else None  # noqa: SIM115 - closed by `end`
+        full = [sys.executable, "-m", "fulfillment_conformance.cli", *command]
+        into = (printed, subprocess.STDOUT) if printed else (None, None)
+        return cls(subprocess.Popen(full, stdout=into[0], stderr=into[1]), printed)  # noqa: S603 - our own module
+
+    def end(self) -> int:
+        """Wait for the end, show what was kept, and return the exit code; to die of a signal is a fault of ours."""
+        code = self.process.wait()
+        if self.printed is not None:
+            self.printed.seek(0)
+            click.echo(self.printed.read(), nl=False)
+            self.printed.close()
+            self.printed = None
+        return code if code >= 0 else ExitCode.SUITE_FAULT
 
 
 def _line(role: str, code: int, folder: Path) -> str:

@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.commands import Ended, call, run
+
+TARGET = "role: marketplace\nmarketplace:\n  driver: embedded\n"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    file = tmp_path / "target.yaml"
+    file.write_text(TARGET, encoding="utf-8")
+    return file
+
+
+def judged(target: Path, *options: object) -> tuple[Ended, dict[str, Any]]:
+    folder = target.parent / "output"
+    said = run("run", "--target", target, "--output", folder, *options)
+    return said, json.loads((folder / "results.json").read_text(encoding="utf-8"))
+
+
+def test_options_reach_the_run(target: Path) -> None:
+    options = ["--only", "RES-018", "--only", "ACT-001", "--profile", "observed", "--seed", 5, "--progress", "quiet"]
+    said, results = judged(target, *options)
+
+    assert said.code == 0, said.text
+    assert (results["profile"], results["seed"]) == ("observed", 5)
+    assert {row["id"] for row in results["requirements"]} == {"RES-018", "ACT-001"}
+    assert "CONFORMANT" in said.out
+
+
+def test_a_set_limits_a_run(target: Path) -> None:
+    said, results = judged(target, "--set", "2026.1", "--only", "RES-018")
+
+    assert said.code == 0, said.text
+    assert results["set"] == "2026.1"
+
+
+def test_options_after_two_dashes_go_to_pytest(target: Path) -> None:
+    said, results = judged(target, "--", "-k", "test_a_token_of_another_publisher_is_not_resolved")
+
+    assert said.code == 0, said.text
+    assert len(results["tests"]) == 1
+
+
+def test_progress_can_be_read_by_a_program(target: Path) -> None:
+    said, results = judged(target, "--only", "RES-018", "--progress", "json")
+    events = [json.loads(line) for line in said.out.splitlines()]
+
+    assert said.err == ""
+    assert [event["event"] for event in events] == ["start", *["test"] * len(results["tests"]), "finish"]
+    assert (events[-1]["verdict"], events[-1]["exit_code"]) == ("conformant", 0)
+
+
+def test_workers_share_the_work_and_their_evidence_comes_together(target: Path) -> None:
+    said, results = judged(target, "-n", 2, "--", "-k", "test_resolve")
+    lines = (target.parent / "output" / "exchanges.jsonl").read_text(encoding="utf-8").splitlines()
+
+    assert said.code == 0, said.text
+    assert {json.loads(line)["number"].partition("-")[0] for line in lines} == {"gw0", "gw1"}
+    assert not list((target.parent / "output").glob("exchanges.gw*"))
+    assert all(row["outcome"] in {"passed", "excluded"} for row in results["requirements"])
+
+
+def test_a_users_own_pytest_settings_change_nothing(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(target.parent)
+    Path("pytest.ini").write_text("[pytest]\naddopts = --collect-only\n", encoding="utf-8")
+    Path("conftest.py").write_text("raise RuntimeError('must not be loaded')\n", encoding="utf-8")
+    Path("meddling.py").write_text("raise RuntimeError('must not be loaded')\n", encoding="utf-8")
+    environ = {"PYTEST_ADDOPTS": "--collect-only", "PYTEST_PLUGINS": "meddling"}
+    said = run("run", "--target", target, "--output", "output", "--only", "RES-018", environ=environ)
+
+    assert said.code == 0, said.text
+
+
+def test_what_an_earlier_run_left_goes_before_anything_can_fail(target: Path) -> None:
+    output = target.parent / "output"
+    judged(target, "--only", "RES-018")
+    assert (output / "report.html").is_file()
+    (output / "exchanges.gw7.jsonl").write_text("{}\n", encoding="utf-8")
+    said = run("run", "--target", target, "--output", output, "--", "--no-such-option-of-pytest")
+
+    assert said.code == 4
+    assert json.loads((output / "results.json").read_text(encoding="utf-8"))["closed"] is False
+    assert not (output / "report.html").exists()
+    assert not (output / "exchanges.gw7.jsonl").exists()
+
+
+def test_a_target_is_always_named() -> None:
+    said = call("run", "--output", "output")
+
+    assert said.code == 4
+    assert "Missing option '--target'" in said.err
