@@ -100,6 +100,7 @@ def trusts_the_payload(publisher: ReferencePublisher) -> None:
 
     publisher.webhook.handlers |= dict.fromkeys(_CHANGES, change_as_announced)
     replace(publisher.webhook, "contradiction", lambda _event, _operation: "")
+    _never_follows_changes(publisher)
 
 
 @defect("never-reads-the-operation", breaks=["WHK-008", "WHK-009", "WHK-044", "WHK-045"])
@@ -121,6 +122,7 @@ def never_reads_the_operation(publisher: ReferencePublisher) -> None:
         )
 
     replace(publisher.webhook, "operation", believe)
+    _never_follows_changes(publisher)
 
 
 @defect("acts-on-operations-that-nobody-knows", breaks=["WHK-009", "WHK-044"])
@@ -146,6 +148,7 @@ def carries_out_before_verifying(publisher: ReferencePublisher) -> None:
         return await take(event)
 
     replace(publisher.webhook, "take", take_at_once)
+    _never_follows_changes(publisher)
 
 
 @defect("refuses-when-the-list-shows-nothing", breaks=["OPL-014"])
