@@ -44,19 +44,19 @@ class Reaction:
     meanwhile: Callable[[Notification], object] | None = None
 
 
-ACCEPT = Reaction()
-"""What is done with every call that no test has said anything about."""
-
-
 class Receiver:
     """An ASGI application. Its methods may be called from any thread but that of its event loop.
 
     Args:
         observer: told of every call, when it is over.
         clock: says what time it is at the marketplace, None where that is not known.
+
+    Attributes:
+        usual: what is done with calls about a subscription of which nothing else has been said.
     """
 
     def __init__(self, *, observer: Observer = ignore, clock: Callable[[], datetime | None] = lambda: None) -> None:
+        self.usual = Reaction()
         self._observer = observer
         self._clock = clock
         self._changed = threading.Condition()
@@ -146,7 +146,7 @@ class Receiver:
         with self._changed:
             coming = self._reactions.get((notification.subscription_id or "").lower())
             if not coming:
-                return ACCEPT
+                return self.usual
             return coming.popleft() if len(coming) > 1 else coming[0]
 
 

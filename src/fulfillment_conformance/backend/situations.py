@@ -8,11 +8,12 @@ sandbox cannot arrange ends it as `MissingCapability`.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from fulfillment_conformance.answers import Answer, OperationAnswer, Reading, SubscriptionAnswer
 from fulfillment_conformance.backend.client import AcceptedAnswer, FulfillmentClient
+from fulfillment_conformance.dates import day_of
 from fulfillment_conformance.drivers.base import Action, Bought, Driver, OfferInfo, PlanInfo
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import CannotArrange, MissingCapability, Precondition
@@ -352,6 +353,16 @@ class Situations:
             lambda operation: operation.status.value in FINAL or not operation.is_success,
         )
 
+    def pass_to_the_last_day(self, purchase: Purchase) -> tuple[date, date]:
+        """Let time pass until the last day of a subscription's term has come; returns the term's first and last day."""
+        self.needs("clock")
+        term = self.client.get_subscription(purchase.id)["term"]
+        first, last = day_of(term["startDate"].value), day_of(term["endDate"].value)
+        if first is None or last is None:
+            raise Precondition("Get Subscription shows no term (GET-029, GET-030)", term.exchange)
+        self.pass_time(days=max((last - self.now().date()).days, 0))
+        return first, last
+
     def start_over(self) -> None:
         """Forget what other tests have left behind, before much time passes for it all; only where this can be done."""
         if self.has("reset"):
@@ -397,6 +408,29 @@ class Situations:
             return change.purchase, change.operation_id
         purchase = self.suspended() if action == "Reinstate" else self.subscribed()
         return purchase, self.event(purchase, action)
+
+    def with_a_term(self, make: Callable[[], Purchase] | None = None) -> Purchase:
+        """Return an active subscription whose term shows; some services hide the dates of some subscriptions.
+
+        Args:
+            make: makes an active subscription; None takes `subscribed`.
+        """
+        for _ in range(8):
+            purchase = (make or self.subscribed)()
+            term = self.client.get_subscription(purchase.id)["term"]
+            if day_of(term["startDate"].value) and day_of(term["endDate"].value):
+                return purchase
+        raise Precondition("Get Subscription shows no term of active subscriptions (GET-029, GET-030)", term.exchange)
+
+    def in_status(self, status: str, kind: PlanKind = "flat") -> Purchase:
+        """Return a new subscription in any of the four states."""
+        make = {
+            "PendingFulfillmentStart": self.buy,
+            "Subscribed": self.subscribed,
+            "Suspended": self.suspended,
+            "Unsubscribed": self.unsubscribed,
+        }[status]
+        return make(kind)
 
     def pass_time(self, **span: float) -> None:
         """Let the target's time pass; arguments as of `timedelta`."""

@@ -44,7 +44,17 @@ class Webhook:
         """Say what happens to the coming calls about a subscription, in this order; the last reaction stays."""
         self._own().reacts(purchase.id, *reactions)
 
-    def at_receipt(self, purchase: Purchase, look: Callable[[], A]) -> dict[str, A]:
+    @contextmanager
+    def usually(self, reaction: Reaction) -> Iterator[None]:
+        """Let calls that nothing else has been said about be treated so, while the block runs."""
+        receiver = self._own()
+        before, receiver.usual = receiver.usual, reaction
+        try:
+            yield
+        finally:
+            receiver.usual = before
+
+    def at_receipt(self, purchase: Purchase, look: Callable[[Notification], A]) -> dict[str, A]:
         """Look at something while the coming calls about a subscription are open; returns what was seen, by action.
 
         The dictionary fills as calls come in; of several calls with one action the first counts.
@@ -53,7 +63,7 @@ class Webhook:
 
         def glance(notification: Notification) -> None:
             if notification.action is not None and notification.action not in seen:
-                seen[notification.action] = look()
+                seen[notification.action] = look(notification)
 
         self.reacts(purchase, Reaction(meanwhile=glance))
         return seen

@@ -1,0 +1,34 @@
+"""Plans with auto activation: no waiting for the publisher (catalogue theme AAC)."""
+
+import pytest
+
+from fulfillment_conformance.dates import day_of
+from fulfillment_conformance.marks import requirement
+
+
+@pytest.fixture
+def activated(situations):
+    """A fresh purchase of an auto-activated plan, which nobody has resolved or activated."""
+    return situations.buy(plan=situations.auto_activated_plan())
+
+
+@requirement("AAC-001")
+def test_an_auto_activated_purchase_is_active_at_once(marketplace, activated, check):
+    """The first look at it shows Subscribed; it never waits in PendingFulfillmentStart."""
+    check("AAC-001").equals(marketplace.get_subscription(activated.id).status, "Subscribed")
+
+
+@requirement("AAC-005")
+def test_billing_begins_with_the_purchase(marketplace, situations, check):
+    """The term's first day is the day of the purchase."""
+    today = situations.now().date()
+    plan = situations.auto_activated_plan()
+    purchase = situations.with_a_term(lambda: situations.buy(plan=plan))
+    start = marketplace.get_subscription(purchase.id)["term"]["startDate"]
+
+    check("AAC-005").that(
+        abs((day_of(start.value) - today).days) <= 1,
+        expected=f"term.startDate the day of the purchase, {today} (UTC)",
+        actual=start.value,
+        rests_on=[start],
+    )

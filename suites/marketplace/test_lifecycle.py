@@ -1,0 +1,430 @@
+"""States and transitions: what is possible when, and what happens by itself (catalogue theme LCY)."""
+
+from datetime import timedelta
+
+import pytest
+
+from fulfillment_conformance.backend.judgements import value_is
+from fulfillment_conformance.dates import day_of, term_end
+from fulfillment_conformance.marks import requirement
+
+STATUSES = ["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"]
+POSSIBLE_IN = {
+    "ChangePlan": ["Subscribed"],
+    "ChangeQuantity": ["Subscribed"],
+    "Renew": ["Subscribed"],
+    "Suspend": ["Subscribed"],
+    "Reinstate": ["Suspended"],
+    "Unsubscribe": ["PendingFulfillmentStart", "Subscribed", "Suspended"],
+}
+BOTH_KINDS = pytest.mark.parametrize("kind", ["plan", "seats"])
+
+
+@pytest.fixture
+def attempt(situations):
+    """Return a function that tries an event and returns its refusal, None when it happened."""
+
+    def attempt(purchase, action):
+        details = {}
+        if action == "ChangePlan":
+            details = {"plan_id": situations.other_plan(purchase).plan_id}
+        elif action == "ChangeQuantity":
+            details = {"quantity": situations.other_quantity(purchase)}
+        return situations.refused_event(purchase, action, **details)
+
+    return attempt
+
+
+@requirement("LCY-001")
+@pytest.mark.parametrize("status", STATUSES)
+def test_there_are_four_states(marketplace, situations, check, status):
+    """In whatever situation a subscription is, its status is one of the four words."""
+    shown = marketplace.get_subscription(situations.in_status(status).id).status
+
+    check("LCY-001").that(
+        shown.value in [*STATUSES, "NotStarted"],
+        expected=f"saasSubscriptionStatus one of {', '.join(STATUSES)}",
+        actual=shown.value,
+        rests_on=[shown],
+        notes=["NotStarted is a word of the OpenAPI file alone"] if shown.value == "NotStarted" else [],
+    )
+
+
+@requirement("LCY-002")
+def test_a_purchase_begins_pending(marketplace, purchase, check):
+    """The purchase of a manually activated plan is PendingFulfillmentStart."""
+    check("LCY-002").equals(marketplace.get_subscription(purchase.id).status, "PendingFulfillmentStart")
+
+
+@requirement("LCY-004")
+@pytest.mark.parametrize("by", ["customer", "publisher"])
+def test_a_pending_purchase_is_cancelled(marketplace, situations, purchase, check, by):
+    """Cancelled before activation, by the customer or by the publisher, it is Unsubscribed."""
+    if by == "customer":
+        situations.event(purchase, "Unsubscribe")
+    else:
+        marketplace.cancel(purchase.id)
+
+    check("LCY-004").equals(situations.wait_for_status(purchase, "Unsubscribed").status, "Unsubscribed")
+
+
+@requirement("LCY-005")
+def test_a_purchase_that_nobody_configures_is_voided(marketplace, situations, check):
+    """After 30 days in PendingFulfillmentStart, and not before, a purchase is Unsubscribed or gone."""
+    situations.needs("clock")
+    situations.start_over()
+    purchase = situations.buy()
+    situations.pass_time(days=29)
+    waiting = marketplace.get_subscription(purchase.id)
+    situations.pass_time(days=2)
+    voided = marketplace.get_subscription(purchase.id)
+
+    check("LCY-005").equals(waiting.status, "PendingFulfillmentStart")
+    check("LCY-005").that(
+        voided.status.value == "Unsubscribed" or voided.status_code == 404,
+        expected="Unsubscribed, or 404",
+        actual=voided.status.value if voided.is_success else voided.status_code,
+        rests_on=[voided],
+    )
+
+
+@requirement("LCY-006")
+def test_a_pending_purchase_is_not_suspended(marketplace, purchase, attempt, check):
+    """Suspension of a purchase that is not active yet is refused, and changes nothing."""
+    refusal = attempt(purchase, "Suspend")
+    status = marketplace.get_subscription(purchase.id).status
+
+    check("LCY-006").that(
+        refusal is not None,
+        expected="Suspend refused",
+        actual="Suspend accepted" if refusal is None else f"refused with {refusal.status}",
+        rests_on=[refusal] if refusal else [],
+    )
+    check("LCY-006").equals(status, "PendingFulfillmentStart")
+
+
+@requirement("LCY-007")
+def test_a_missing_payment_suspends_at_once(marketplace, situations, webhook, subscribed, check):
+    """The subscription is Suspended when the event is over, and when the publisher hears of it."""
+    seen = {}
+    if situations.has("webhook"):
+        seen = webhook.at_receipt(subscribed, lambda _: marketplace.get_subscription(subscribed.id))
+    situations.event(subscribed, "Suspend")
+
+    check("LCY-007").equals(marketplace.get_subscription(subscribed.id).status, "Suspended")
+    if webhook.heard(subscribed, "Suspend") and seen:
+        check("LCY-007").equals(seen["Suspend"].status, "Suspended")
+
+
+@requirement("LCY-008")
+def test_a_payment_reinstates(marketplace, situations, check):
+    """Reinstated and confirmed, a Suspended subscription is Subscribed again."""
+    purchase, operation_id = situations.happening("Reinstate")
+    marketplace.update_operation(purchase.id, operation_id, "Success")
+
+    check("LCY-008").equals(situations.wait_for_status(purchase, "Subscribed").status, "Subscribed")
+
+
+@requirement("LCY-009")
+@pytest.mark.parametrize("status", ["PendingFulfillmentStart", "Subscribed", "Unsubscribed"])
+def test_only_what_is_suspended_is_reinstated(marketplace, situations, attempt, check, status):
+    """Reinstatement in any other state is refused, and changes nothing."""
+    purchase = situations.in_status(status)
+    refusal = attempt(purchase, "Reinstate")
+
+    check("LCY-009").that(
+        refusal is not None,
+        expected="Reinstate refused",
+        actual="Reinstate accepted" if refusal is None else f"refused with {refusal.status}",
+        rests_on=[refusal] if refusal else [],
+    )
+    check("LCY-009").equals(marketplace.get_subscription(purchase.id).status, status)
+
+
+@requirement("LCY-010")
+def test_a_subscription_stays_suspended_while_it_is_reinstated(marketplace, situations, webhook, check):
+    """The state is Suspended after the event, and when the publisher hears of it."""
+    suspended = situations.suspended()
+    seen = {}
+    if situations.has("webhook"):
+        seen = webhook.at_receipt(suspended, lambda _: marketplace.get_subscription(suspended.id))
+    situations.event(suspended, "Reinstate")
+    looks = [marketplace.get_subscription(suspended.id)]
+    if webhook.heard(suspended, "Reinstate") and seen:
+        looks.append(seen["Reinstate"])
+
+    for look in looks:
+        early = "Subscribed before the notification is sent" if look.status.value == "Subscribed" else None
+        check("LCY-010").equals(look.status, "Suspended", observed=early)
+
+
+@requirement("LCY-011")
+def test_thirty_days_without_payment_end_a_subscription(marketplace, situations, webhook, check):
+    """A suspended subscription is Unsubscribed after 30 days, and not before; the publisher is told."""
+    situations.needs("clock")
+    situations.start_over()
+    suspended = situations.suspended()
+    situations.pass_time(days=29)
+    before = marketplace.get_subscription(suspended.id)
+    situations.pass_time(days=2)
+    after = marketplace.get_subscription(suspended.id)
+    notification = webhook.hears(suspended, "Unsubscribe")
+
+    check("LCY-011").equals(before.status, "Suspended")
+    check("LCY-011").equals(after.status, "Unsubscribed")
+    check("LCY-011").that(
+        notification is not None,
+        expected="a webhook call with action Unsubscribe",
+        actual="a call" if notification else "no such call",
+        rests_on=[notification] if notification else [after],
+    )
+
+
+@requirement("LCY-012")
+@pytest.mark.parametrize("by", ["customer", "publisher"])
+def test_an_active_subscription_is_cancelled(marketplace, situations, webhook, subscribed, check, by):
+    """Cancelled by the customer or the publisher, it is Unsubscribed, and the publisher is told."""
+    if by == "customer":
+        situations.event(subscribed, "Unsubscribe")
+    else:
+        marketplace.cancel(subscribed.id)
+    after = situations.wait_for_status(subscribed, "Unsubscribed")
+    notification = webhook.hears(subscribed, "Unsubscribe")
+
+    check("LCY-012").equals(after.status, "Unsubscribed")
+    check("LCY-012").that(
+        notification is not None,
+        expected="a webhook call with action Unsubscribe",
+        actual="a call" if notification else "no such call",
+        rests_on=[notification] if notification else [after],
+    )
+
+
+@requirement("LCY-013")
+def test_a_cancelled_subscription_stays_cancelled(marketplace, situations, check):
+    """Activation is answered 404, a change of plan or seats 4xx, and the status stays Unsubscribed."""
+    cancelled, active = situations.unsubscribed("per-seat"), situations.subscribed("per-seat")
+    pending = situations.buy("per-seat")
+    target, seats = situations.other_plan(cancelled).plan_id, situations.other_quantity(cancelled)
+    activated = marketplace.activate(cancelled.id, plan=cancelled.plan, quantity=cancelled.quantity)
+    planned = marketplace.change_plan(cancelled.id, target)
+    seated = marketplace.change_quantity(cancelled.id, seats)
+    status = marketplace.get_subscription(cancelled.id).status
+
+    check("LCY-013").refused(
+        activated,
+        with_status=404,
+        while_twin=marketplace.activate(pending.id, plan=pending.plan, quantity=pending.quantity),
+    )
+    check("LCY-013").refused(planned, while_twin=marketplace.change_plan(active.id, target))
+    check("LCY-013").refused(seated, while_twin=marketplace.change_quantity(pending.id, seats))
+    check("LCY-013").equals(status, "Unsubscribed")
+
+
+@requirement("LCY-014")
+@BOTH_KINDS
+@pytest.mark.parametrize("status", ["PendingFulfillmentStart", "Suspended", "Unsubscribed"])
+def test_only_active_subscriptions_are_updated(marketplace, situations, check, status, kind):
+    """A change of plan or seats in any other state is answered 4xx."""
+    inactive, active = situations.in_status(status, "per-seat"), situations.subscribed("per-seat")
+    if kind == "plan":
+        target = situations.other_plan(inactive).plan_id
+        refused, twin = (marketplace.change_plan(each.id, target) for each in (inactive, active))
+    else:
+        seats = situations.other_quantity(inactive)
+        refused, twin = (marketplace.change_quantity(each.id, seats) for each in (inactive, active))
+
+    check("LCY-014").refused(refused, while_twin=twin)
+
+
+@requirement("LCY-015")
+@BOTH_KINDS
+@pytest.mark.parametrize("by", ["customer", "publisher"])
+def test_an_update_leaves_the_state_alone(marketplace, situations, check, kind, by):
+    """While a change is pending, and after it, the status is Subscribed, whoever began it."""
+    purchase = situations.subscribed("flat" if kind == "plan" else "per-seat")
+    change = situations.begin_change(purchase, kind, by=by)
+    during = marketplace.get_subscription(purchase.id)
+    situations.complete(change)
+
+    check("LCY-015").equals(during.status, "Subscribed")
+    check("LCY-015").equals(marketplace.get_subscription(purchase.id).status, "Subscribed")
+
+
+@requirement("LCY-016")
+def test_what_a_reseller_sold_is_updated_at_the_marketplace_only(marketplace, situations, webhook, subscribed, check):
+    """Through the publisher a change is answered 400; the reseller's change comes by webhook."""
+    situations.needs("csp")
+    resold = situations.subscribed(channel="csp")
+    target = situations.other_plan(resold).plan_id
+    refused = marketplace.change_plan(resold.id, target)
+    situations.event(resold, "ChangePlan", plan_id=target)
+    notification = webhook.hears(resold, "ChangePlan")
+
+    check("LCY-016").refused(refused, with_status=400, while_twin=marketplace.change_plan(subscribed.id, target))
+    check("LCY-016").that(
+        notification is not None,
+        expected="a webhook call with action ChangePlan",
+        actual="a call" if notification else "no such call",
+        rests_on=[notification] if notification else [refused],
+    )
+
+
+@requirement("LCY-017")
+def test_the_publishers_own_change_is_announced_as_an_operation_of_the_marketplace(
+    marketplace, situations, webhook, subscribed, check
+):
+    """When the publisher hears of its own change, Get operation knows it under the id that the PATCH was given."""
+    seen = webhook.at_receipt(
+        subscribed, lambda notification: marketplace.get_operation(subscribed.id, str(notification.operation_id))
+    )
+    change = situations.begin_change(subscribed, by="publisher")
+    webhook.expects(subscribed, "ChangePlan")
+
+    check("LCY-017").status(seen["ChangePlan"], 200)
+    check("LCY-017").equals(seen["ChangePlan"]["id"], change.operation_id)
+    value_is(check("LCY-017"), seen["ChangePlan"]["planId"], change.wanted)
+
+
+@requirement("LCY-020", "LCY-021")
+def test_a_term_is_followed_by_another(marketplace, situations, webhook, check):
+    """With autoRenew, the default, the day after the last one is the first of a new term; the publisher is told."""
+    situations.needs("clock")
+    situations.start_over()
+    subscribed = situations.with_a_term()
+    default = marketplace.get_subscription(subscribed.id)["autoRenew"]
+    _, last = situations.pass_to_the_last_day(subscribed)
+    situations.pass_time(days=1)
+    after = marketplace.get_subscription(subscribed.id)
+    notification = webhook.hears(subscribed, "Renew")
+    term = after["term"]
+    first = day_of(term["startDate"].value)
+
+    check("LCY-020").equals(default, True)
+    check("LCY-020").equals(after.status, "Subscribed")
+    check("LCY-020").that(
+        notification is not None,
+        expected="a webhook call with action Renew",
+        actual="a call" if notification else "no such call",
+        rests_on=[notification] if notification else [after],
+    )
+    check("LCY-021").that(
+        first == last + timedelta(days=1) and day_of(term["endDate"].value) == term_end(first, term["termUnit"].value),
+        expected=f"a term of {term['termUnit'].value} from {last + timedelta(days=1)}",
+        actual=f"{term['startDate'].value} to {term['endDate'].value}",
+        rests_on=[term],
+    )
+
+
+@requirement("LCY-022")
+def test_without_auto_renewal_the_term_is_the_last(marketplace, situations, webhook, check):
+    """With auto-renewal switched off a subscription lasts until its last day, and is Unsubscribed the day after."""
+    situations.needs("clock", "auto-renew")
+    situations.start_over()
+    subscribed = situations.with_a_term()
+    situations.driver.set_auto_renew(subscribed.id, False)
+    situations.pass_to_the_last_day(subscribed)
+    last_day = marketplace.get_subscription(subscribed.id)
+    situations.pass_time(days=1)
+    after = marketplace.get_subscription(subscribed.id)
+    notification = webhook.hears(subscribed, "Unsubscribe")
+
+    check("LCY-022").equals(last_day.status, "Subscribed")
+    check("LCY-022").equals(after.status, "Unsubscribed")
+    check("LCY-022").that(
+        notification is not None,
+        expected="a webhook call with action Unsubscribe",
+        actual="a call" if notification else "no such call",
+        rests_on=[notification] if notification else [after],
+    )
+
+
+@requirement("LCY-023")
+def test_a_renewal_that_is_not_paid_suspends(marketplace, situations, webhook, check):
+    """Payment that is missing when the term ends: the subscription is Suspended, and the publisher told."""
+    situations.needs("clock")
+    situations.start_over()
+    subscribed = situations.with_a_term()
+    situations.pass_to_the_last_day(subscribed)
+    situations.event(subscribed, "Suspend")
+    situations.pass_time(days=2)
+    notification = webhook.hears(subscribed, "Suspend")
+    after = marketplace.get_subscription(subscribed.id)
+
+    check("LCY-023").equals(after.status, "Suspended")
+    check("LCY-023").that(
+        notification is not None,
+        expected="a webhook call with action Suspend",
+        actual="a call" if notification else "no such call",
+        rests_on=[notification] if notification else [after],
+    )
+
+
+@requirement("LCY-024")
+def test_what_is_suspended_is_not_renewed(marketplace, situations, webhook, check):
+    """When the term of a Suspended subscription ends there is no Renew, while an active one renews and stays active."""
+    situations.needs("clock")
+    situations.start_over()
+    active, suspended = situations.with_a_term(), situations.subscribed()
+    situations.pass_to_the_last_day(active)
+    situations.event(suspended, "Suspend")
+    situations.pass_time(days=2)
+    renewed = webhook.expects(active, "Renew")
+    renewals = webhook.heard(suspended, "Renew")
+
+    check("LCY-024").that(
+        not renewals,
+        expected="no webhook call with action Renew for the suspended subscription",
+        actual=f"{len(renewals)} such calls",
+        rests_on=[renewed, *renewals],
+    )
+    check("LCY-024").equals(marketplace.get_subscription(active.id).status, "Subscribed")
+
+
+@requirement("LCY-025")
+def test_what_can_be_done_while_suspended(marketplace, situations, check):
+    """Activation and changes are answered 400, reading and resolving 200, cancellation 202."""
+    suspended = situations.suspended()
+    answers = {
+        400: [
+            marketplace.activate(suspended.id, plan=suspended.plan),
+            marketplace.change_plan(suspended.id, situations.other_plan(suspended).plan_id),
+        ],
+        200: [marketplace.get_subscription(suspended.id)],
+        202: [marketplace.cancel(suspended.id)],
+    }
+
+    for status, given in answers.items():
+        for answer in given:
+            check("LCY-025").status(answer, status)
+
+
+@requirement("LCY-029")
+def test_managing_an_active_subscription_opens_the_landing_page_with_a_token(
+    marketplace, situations, subscribed, check
+):
+    """Manage account gives the landing page a token, which resolves to the Subscribed subscription."""
+    resolved = marketplace.resolve(situations.manage_token(subscribed))
+
+    check("LCY-029").status(resolved, 200)
+    check("LCY-029").equals(resolved["id"], subscribed.id)
+    check("LCY-029").equals(resolved.subscription.status, "Subscribed")
+
+
+@requirement("LCY-031")
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("action", POSSIBLE_IN)
+def test_every_event_has_its_states(marketplace, situations, attempt, check, action, status):
+    """An event happens in the states that it belongs to; in any other it is refused and changes nothing."""
+    purchase = situations.in_status(status, "per-seat" if action == "ChangeQuantity" else "flat")
+    refusal = attempt(purchase, action)
+    possible = status in POSSIBLE_IN[action]
+
+    check("LCY-031").that(
+        (refusal is None) == possible,
+        expected=f"{action} of a subscription that is {status} {'possible' if possible else 'refused'}",
+        actual="it happened" if refusal is None else f"refused with {refusal.status}",
+        rests_on=[refusal] if refusal else [],
+    )
+    if not possible:
+        check("LCY-031").equals(marketplace.get_subscription(purchase.id).status, status)
