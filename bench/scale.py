@@ -2,7 +2,7 @@
 
     python bench/scale.py [--up-to 1000000]
 
-The core is filled directly; then each operation goes through the whole emulator (routing, token, wire) without a socket.
+The core is filled directly; then each operation goes through the whole emulator (routing, token, wire), no socket.
 Prints microseconds a request at each size, and the ratio of the last size to the first.
 """
 

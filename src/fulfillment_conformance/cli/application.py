@@ -15,6 +15,7 @@ from fulfillment_conformance import __version__
 from fulfillment_conformance.cli.check import check
 from fulfillment_conformance.cli.demo import demo
 from fulfillment_conformance.cli.emulate import emulate
+from fulfillment_conformance.cli.explain import explain
 from fulfillment_conformance.cli.list import list_requirements
 from fulfillment_conformance.cli.run import run
 from fulfillment_conformance.errors import ConformanceError
@@ -49,7 +50,7 @@ def app() -> None:
     """Judge implementations of the Azure Marketplace SaaS Fulfillment API v2, and publishers that integrate with it."""
 
 
-for _command in (demo, emulate, check, run, list_requirements):
+for _command in (demo, emulate, check, run, list_requirements, explain):
     app.add_command(_command)
 
 

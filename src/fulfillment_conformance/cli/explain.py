@@ -1,0 +1,80 @@
+"""`fulfillment-conformance explain`: from a requirement's id to its row, its tests, and the faults that prove them."""
+
+from collections.abc import Iterable, Iterator
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fulfillment_conformance.catalogue import Requirement
+
+_WIDTH = 100
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+def explain(ids: tuple[str, ...]) -> None:
+    """Show all about requirements: wording, sources, readings, tests, and the seeded faults that prove the tests."""
+    from fulfillment_conformance.catalogue import Catalogue
+
+    catalogue = Catalogue.load()
+    rows = [catalogue[requirement_id] for requirement_id in ids]
+    click.echo("\n\n".join("\n".join(_lines(row)) for row in rows))
+
+
+def _lines(row: "Requirement") -> Iterator[str]:
+    yield f"{click.style(row.id, bold=True)}  {row.level}, judged on a {row.party}, theme {row.theme}"
+    yield _paragraph(row.statement)
+    yield from _list("seen by", [row.observable])
+    yield from _list("source", row.source)
+    yield from _list("accepted", [f"{each.reading} [{each.profile}] ({each.source})" for each in row.accepted])
+    yield from _list("conflict", row.conflicts)
+    yield from _list("ruling", row.rulings.values())
+    yield from _list("note", row.notes)
+    yield from _list("scenarios", [", ".join(row.scenarios)] if row.scenarios else [])
+    yield from _list("replaces", [", ".join(row.replaces)] if row.replaces else [])
+    yield f"  row       catalogue/{row.file.name}:{row.line}"
+    if row.excluded:
+        yield from _list("excluded", [row.excluded])
+        return
+    yield from _list("test", _tests(row.id) or ["none"])
+    kind, names = _faults(row)
+    yield from _list(kind, names or ["none"])
+    yield f"  try       fulfillment-conformance run --target FILE --output DIR --only {row.id}"
+
+
+def _tests(requirement_id: str) -> list[str]:
+    from fulfillment_conformance.suite_index import read_suites
+
+    return [
+        f"suites/{test.file}:{test.line} {test.name}: {test.title}"
+        for test in read_suites()
+        if requirement_id in test.claims
+    ]
+
+
+def _faults(row: "Requirement") -> tuple[str, list[str]]:
+    """Return what a seeded fault of this side is called, and those that break the requirement."""
+    if row.party == "marketplace":
+        from fulfillment_conformance.emulator.deviations import DEVIATIONS
+
+        return "deviation", [
+            f"{each.name}: {' '.join(each.summary.split())}" for each in DEVIATIONS.values() if row.id in each.breaks
+        ]
+    from fulfillment_conformance.reference_publisher.defects import registered
+
+    return "defect", [f"{each.name}: {each.description}" for each in registered().values() if row.id in each.breaks]
+
+
+def _list(name: str, texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield _paragraph(text, first=f"  {name:<9} ")
+        name = ""
+
+
+def _paragraph(text: str, first: str = "  ") -> str:
+    indent = " " * max(len(first), 2)
+    return fill(
+        text, _WIDTH, initial_indent=first, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
