@@ -4,7 +4,7 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from fulfillment_conformance.exchange import Exchange, Party
 from fulfillment_conformance.forge import Forge
 from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.interruptions import MissingCapability, NotClaimed, Precondition
-from fulfillment_conformance.marketplace import Offer, Plan, Purchase
+from fulfillment_conformance.marketplace import Caller, Marketplace, Offer, Plan, Purchase
 from fulfillment_conformance.preflight import Preflight, clocks_agree, reachable
 from fulfillment_conformance.run import Run
 from fulfillment_conformance.serving import serve
@@ -30,6 +30,9 @@ from fulfillment_conformance.stage.embedded import embedded_service
 from fulfillment_conformance.stage.microsoft import Microsoft
 from fulfillment_conformance.stage.publisher import Publisher, Service
 from fulfillment_conformance.target import PublisherTarget
+
+UNRELATED_OFFER = "conformance-something-else"
+UNHEARD_OF_PLAN = "conformance-negotiated"
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Stage:
     http: HttpClient
     party_of: Callable[[str], Party | None]
     token_version: int
+    _offers: tuple[Offer, ...] = ()
     _bystander: Customer | None = None
     _names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     silence: SilenceWatch = field(init=False)
@@ -58,12 +62,43 @@ class Stage:
 
     @property
     def offers(self) -> tuple[Offer, ...]:
-        """The offers of the publisher under test."""
-        identity = self.microsoft.emulator.settings.identity
-        known = self.microsoft.perform(lambda market: tuple(market.offers()))
-        return tuple(
-            offer for offer in known if (offer.tenant_id, offer.app_id) == (identity.tenant_id, identity.client_id)
-        )
+        """The offers of the publisher under test, as they were when the stage opened."""
+        if not self._offers:
+            identity = self.microsoft.emulator.settings.identity
+            known = self.microsoft.perform(lambda market: tuple(market.offers()))
+            application = (identity.tenant_id, identity.client_id)
+            self._offers = tuple(offer for offer in known if (offer.tenant_id, offer.app_id) == application)
+        return self._offers
+
+    def unrelated_offer(self) -> Offer:
+        """Put another offer of the same publisher on sale, one that the application under test knows nothing of."""
+        own = self.offers[0]
+        offer = replace(own, offer_id=UNRELATED_OFFER, display_name="Something Else", plans=(Plan(plan_id="basic"),))
+        self.microsoft.perform(lambda market: market.publish(offer))
+        return offer
+
+    def unheard_of_plan(self) -> tuple[Offer, Plan]:
+        """Put a flat plan on sale that did not exist when the publisher was built, as private offers do."""
+        offer, ordinary = self.flat_plan()
+        plan = replace(ordinary, plan_id=UNHEARD_OF_PLAN, display_name="Negotiated Yesterday")
+        offer = replace(offer, plans=(*offer.plans, plan))
+        self.microsoft.perform(lambda market: market.publish(offer))
+        return offer, plan
+
+    def page_size_for(self, pages: int) -> int:
+        """Return the page size with which the publisher's list of subscriptions has at least so many pages."""
+        own = self.offers[0]
+        caller = Caller(own.publisher_id, own.tenant_id, own.app_id)
+
+        def count(market: Marketplace) -> int:
+            page = market.page(caller)
+            found = len(page.subscriptions)
+            while page.continuation is not None:
+                page = market.page(caller, continuation=page.continuation)
+                found += len(page.subscriptions)
+            return found
+
+        return max(1, self.microsoft.perform(count) // pages)
 
     def a_plan(self, wanted: Callable[[Plan], bool]) -> tuple[Offer, Plan]:
         """Return the first plan that is wanted, of an offer with another plan to change to where there is one."""
