@@ -332,7 +332,7 @@ class Customer:
         taken = self.microsoft.was_taken(operation_id)
         operation = self.microsoft.wait(ended, seconds=self.publisher.silence_limit if taken else 0.0)
         if operation is not None:
-            if taken:
+            if taken and announcement.operation.is_pending:
                 # Ended by PATCH, which is reported when its answer has gone out: a moment after it took effect.
                 self.microsoft.wait(lambda: self.patches(operation_id) or None, seconds=1.0)
             self.publisher.silent_changes = 0
