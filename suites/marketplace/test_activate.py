@@ -1,5 +1,8 @@
 """Activate: the subscription starts, and with it billing (catalogue theme ACT)."""
 
+import pytest
+
+from fulfillment_conformance.backend.judgements import UNUSABLE_TOKENS
 from fulfillment_conformance.marks import requirement
 
 
@@ -116,6 +119,19 @@ def test_an_unknown_subscription_is_not_activated(marketplace, purchase, unknown
         with_status=404,
         while_twin=marketplace.activate(purchase.id, plan=purchase.plan),
     )
+
+
+@requirement("ACT-016")
+@pytest.mark.parametrize("fault", UNUSABLE_TOKENS)
+def test_without_a_usable_access_token_nothing_is_activated(marketplace, purchase, credentials, check, fault):
+    """No usable access token: 401 or 403, and nothing starts."""
+    refused = marketplace.activate(purchase.id, plan=purchase.plan, **credentials(fault))
+    status = marketplace.get_subscription(purchase.id).status
+
+    check("ACT-016").refused(
+        refused, with_status=(401, 403), while_twin=marketplace.activate(purchase.id, plan=purchase.plan)
+    )
+    check("ACT-016").equals(status, "PendingFulfillmentStart")
 
 
 @requirement("ACT-017")

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS
 from fulfillment_conformance.interruptions import MissingCapability, Precondition
 from fulfillment_conformance.marks import requirement
 
@@ -160,6 +161,15 @@ def test_plans_of_an_unknown_subscription_are_not_found(marketplace, purchase, u
         actual=", ".join(map(str, _by_id(answer))) or "no plans",
         rests_on=[answer],
     )
+
+
+@requirement("PLN-010")
+@pytest.mark.parametrize("fault", BAD_CREDENTIALS)
+def test_without_good_credentials_no_plans_are_listed(marketplace, purchase, credentials, check, fault):
+    """No usable access token, or another publisher's: 401 or 403."""
+    refused = marketplace.list_available_plans(purchase.id, **credentials(fault))
+
+    check("PLN-010").refused(refused, with_status=(401, 403), while_twin=marketplace.list_available_plans(purchase.id))
 
 
 @requirement("PLN-011")

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from fulfillment_conformance.backend.judgements import UNUSABLE_TOKENS
 from fulfillment_conformance.dates import day_of, term_end
 from fulfillment_conformance.marks import requirement
 
@@ -29,6 +30,15 @@ def test_an_unknown_subscription_is_not_found(marketplace, purchase, unknown_id,
         with_status=404,
         while_twin=marketplace.get_subscription(purchase.id),
     )
+
+
+@requirement("GET-003")
+@pytest.mark.parametrize("fault", UNUSABLE_TOKENS)
+def test_without_a_usable_access_token_nothing_is_shown(marketplace, purchase, credentials, check, fault):
+    """No usable access token: 401 or 403."""
+    refused = marketplace.get_subscription(purchase.id, **credentials(fault))
+
+    check("GET-003").refused(refused, with_status=(401, 403), while_twin=marketplace.get_subscription(purchase.id))
 
 
 @requirement("GET-004")

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fulfillment_conformance.answers import Answer
+from fulfillment_conformance.backend.judgements import UNUSABLE_TOKENS
 from fulfillment_conformance.marks import requirement
 
 PAGE = 100
@@ -237,6 +238,15 @@ def test_a_publisher_without_subscriptions_gets_an_empty_list(walk, check):
         rests_on=[answer],
         notes=found,
     )
+
+
+@requirement("LST-012")
+@pytest.mark.parametrize("fault", UNUSABLE_TOKENS)
+def test_without_a_usable_access_token_nothing_is_listed(marketplace, credentials, check, fault):
+    """No usable access token: 401 or 403."""
+    refused = marketplace.list_subscriptions(**credentials(fault))
+
+    check("LST-012").refused(refused, with_status=(401, 403), while_twin=marketplace.list_subscriptions())
 
 
 @requirement("LST-014")

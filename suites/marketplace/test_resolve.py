@@ -2,6 +2,7 @@
 
 import pytest
 
+from fulfillment_conformance.backend.judgements import UNUSABLE_TOKENS
 from fulfillment_conformance.marks import requirement
 
 
@@ -146,6 +147,15 @@ def test_a_tampered_purchase_token_is_refused(marketplace, purchase, check):
 
     for tampered in _tampered(purchase.token):
         check("RES-019").refused(marketplace.resolve(tampered), with_status=400, while_twin=twin)
+
+
+@requirement("RES-020")
+@pytest.mark.parametrize("fault", UNUSABLE_TOKENS)
+def test_without_a_usable_access_token_nothing_is_resolved(marketplace, purchase, credentials, check, fault):
+    """No usable access token: 401 or 403."""
+    refused = marketplace.resolve(purchase.token, **credentials(fault))
+
+    check("RES-020").refused(refused, with_status=(401, 403), while_twin=marketplace.resolve(purchase.token))
 
 
 @requirement("RES-021")

@@ -47,6 +47,10 @@ class FulfillmentClient:
         """Return a client of the same API that presents another token, as another publisher would."""
         return FulfillmentClient(self.base_url, http=self._http, access_token=lambda: access_token)
 
+    def access_token(self) -> str:
+        """Return the access token that calls present unless they are told otherwise."""
+        return self._access_token()
+
     def resolve(self, purchase_token: str | None, **faults: Any) -> "ResolveAnswer":
         """POST resolve with the purchase token in its header; None leaves the header out."""
         headers = {"x-ms-marketplace-token": purchase_token} | dict(faults.pop("headers", {}))

@@ -15,6 +15,9 @@ from fulfillment_conformance.dates import moment_of
 BAD_CREDENTIALS: Final = ("missing", "malformed", "expired", "wrong-signature", "foreign-publisher")
 """What the fixture `credentials` knows and no operation accepts; the last is good for its own publisher."""
 
+UNUSABLE_TOKENS: Final = BAD_CREDENTIALS[:-1]
+"""Those of them that are good for nobody."""
+
 SLACK: Final = timedelta(minutes=10)
 """How far two clocks and a slow answer may be apart."""
 

@@ -18,6 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from fulfillment_conformance.errors import EnvironmentUnavailable
+from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.http_client import HttpClient, trust
 
 MARKETPLACE_RESOURCE = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"
@@ -89,25 +90,10 @@ def by_form(application: Application, http: HttpClient) -> Callable[[], str]:
     """Return a function that posts the client-credentials form to `application.token_endpoint`."""
 
     def fetch() -> str:
-        endpoint = application.token_endpoint or ""
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": application.client_id,
-            "client_secret": application.client_secret,
-        }
-        is_v2 = "/v2.0/" in urlsplit(endpoint).path
-        form |= {"scope": f"{application.resource}/.default"} if is_v2 else {"resource": application.resource}
-        exchange = http.send(
-            "POST",
-            endpoint,
-            headers={"content-type": "application/x-www-form-urlencoded"},
-            content=urlencode(form).encode(),
-            receiver="identity",
-            purpose="access token",
-        )
+        exchange = ask(application, http)
         if exchange.status is None:
             raise EnvironmentUnavailable(
-                f"no access token from {endpoint}: {exchange.error}; is the identity provider running?"
+                f"no access token from {exchange.url}: {exchange.error}; is the identity provider running?"
             )
         try:
             answer = json.loads(exchange.response_body)
@@ -116,6 +102,26 @@ def by_form(application: Application, http: HttpClient) -> Callable[[], str]:
         return _token_in(answer if isinstance(answer, dict) else {}, application, status=exchange.status)
 
     return fetch
+
+
+def ask(application: Application, http: HttpClient) -> Exchange:
+    """Post the client-credentials form, with scope or resource as the version of the endpoint has it."""
+    endpoint = application.token_endpoint or ""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": application.client_id,
+        "client_secret": application.client_secret,
+    }
+    is_v2 = "/v2.0/" in urlsplit(endpoint).path
+    form |= {"scope": f"{application.resource}/.default"} if is_v2 else {"resource": application.resource}
+    return http.send(
+        "POST",
+        endpoint,
+        headers={"content-type": "application/x-www-form-urlencoded"},
+        content=urlencode(form).encode(),
+        receiver="identity",
+        purpose="access token",
+    )
 
 
 def _token_in(answer: dict[str, Any], application: Application, *, status: int | None = None) -> str:
