@@ -97,12 +97,13 @@ def calls_without_access_token(publisher: ReferencePublisher) -> None:
 
 @defect("puts-the-token-in-the-query", breaks=["RES-002"])
 def puts_the_token_in_the_query(publisher: ReferencePublisher) -> None:
-    """The purchase token is handed over in the address first, and in its header when that is refused."""
+    """The purchase token is handed over in the address as well as in its header."""
+    url = publisher.api.url
     resolve = publisher.api.resolve
 
     async def resolve_in_query(purchase_token: str) -> Subscription:
-        url = f"{publisher.api.url('resolve')}&{urlencode({'token': purchase_token})}"
-        await _send(publisher, "POST", url)
+        token = urlencode({"token": purchase_token})
+        replace(publisher.api, "url", lambda *parts: f"{url(*parts)}&{token}" if parts == ("resolve",) else url(*parts))
         return await resolve(purchase_token)
 
     replace(publisher.api, "resolve", resolve_in_query)
