@@ -33,6 +33,7 @@ from fulfillment_conformance.run import (
     prepare,
     results_of,
 )
+from fulfillment_conformance.suite_index import read_suites
 from fulfillment_conformance.termination import Terminated
 
 _RUN = pytest.StashKey[Run]()
@@ -162,8 +163,7 @@ class Judging:
         self._run = run
         self._records: dict[str, TestRecord] = {}
         self._claims: dict[str, tuple[str, ...]] = {}
-        self._selected: set[str] = set()
-        self._collected: set[str] = set()
+        self._suites: Path | None = None
         self._faults: list[int] = []
         self._reason = ""
         self._interrupted = False
@@ -205,19 +205,17 @@ class Judging:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember what is going to be judged."""
         for item in session.items:
-            claims = _claims(item)
-            self._claims[_name(item.nodeid)] = claims
-            self._selected.update(claims)
+            self._claims[_name(item.nodeid)] = _claims(item)
+            self._suites = self._suites or _suites_around(item.path, self._run.role)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ARG002
         """Remember what the workers are going to judge: the controller collects nothing itself."""
-        by_id = {test.id: test.claims for test in _suite_tests()}
-        for nodeid in ids:
-            name = _name(nodeid)
-            claims = next((found for test, found in by_id.items() if name.split("[")[0].endswith(test)), ())
-            self._claims[name] = claims
-            self._selected.update(claims)
+        if ids and self._suites is None:
+            self._suites = _suites_around(self._config.rootpath / ids[0].partition("::")[0], self._run.role)
+        by_id = {test.id: test.claims for test in read_suites(self._suites)}
+        for name in map(_name, ids):
+            self._claims[name] = by_id.get(name.partition("[")[0], ())
 
     # --- one test ---
 
@@ -387,7 +385,8 @@ class Judging:
         self.results = results_of(
             self._run,
             list(self._records.values()),
-            selected=self._selected,
+            collected=self._claims,
+            suite=read_suites(self._suites),
             interrupted=self._interrupted,
             faults=self._faults,
             reason=self._reason,
@@ -439,10 +438,9 @@ def _title(item: pytest.Item) -> str:
     return " ".join(doc.split("\n\n")[0].split())
 
 
-def _suite_tests() -> list[Any]:
-    from fulfillment_conformance.suite_index import read_suites
-
-    return list(read_suites())
+def _suites_around(path: Path, role: str) -> Path | None:
+    """Return the folder of the suites that a test file lies in; None if it lies elsewhere."""
+    return next((parent.parent for parent in path.parents if parent.name == role), None)
 
 
 def _binding(checks: Checks, run: Run) -> list[CheckResult]:

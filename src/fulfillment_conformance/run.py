@@ -20,7 +20,7 @@ from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.outcome import Outcome, RequirementResult, TestRecord, conclude, decide_requirement
 from fulfillment_conformance.redaction import Redactor
 from fulfillment_conformance.report.results import ReportedRequirement, RunResults
-from fulfillment_conformance.suite_index import read_suites, tests_by_requirement
+from fulfillment_conformance.suite_index import SuiteTest, tests_by_requirement
 from fulfillment_conformance.target import MarketplaceTarget, PublisherTarget, load_target
 
 T = TypeVar("T")
@@ -198,7 +198,8 @@ def results_of(
     run: Run,
     records: Sequence[TestRecord],
     *,
-    selected: Iterable[str],
+    collected: Mapping[str, Sequence[str]],
+    suite: Sequence[SuiteTest],
     interrupted: bool = False,
     faults: Iterable[int] = (),
     reason: str = "",
@@ -208,13 +209,17 @@ def results_of(
     Args:
         run: the run.
         records: one record per test that ran.
-        selected: requirement ids that the collected tests claim; each is judged even if its test never ran.
+        collected: name of every test that was to run, with its parameters -> ids that it claims.
+        suite: every test that there is, collected or not.
         interrupted: the run was stopped from outside.
         faults: exit codes of what went wrong outside of any test.
         reason: why the run ended early, if it did.
     """
-    wanted = set(selected)
-    tested = tests_by_requirement(read_suites())
+    chosen = {name.partition("[")[0] for name in collected}
+    tested = tests_by_requirement(suite)
+    for name, claims in collected.items():
+        for requirement_id in claims:
+            tested.setdefault(requirement_id, [name])
     judged: list[ReportedRequirement] = []
     untested: list[str] = []
     for requirement in run.scope:
@@ -226,13 +231,16 @@ def results_of(
                 outcome=Outcome.EXCLUDED,
                 reason=requirement.excluded,
             )
-        elif requirement.id in wanted:
+        elif requirement.id in tested:
+            left_out = [test for test in tested[requirement.id] if test.partition("[")[0] not in chosen]
             result = decide_requirement(
-                requirement.id, level=requirement.level, party=requirement.party, records=records
+                requirement.id,
+                level=requirement.level,
+                party=requirement.party,
+                records=[*records, *(_left_out(test, requirement.id) for test in left_out)],
             )
         else:
-            if requirement.id not in tested:
-                untested.append(requirement.id)
+            untested.append(requirement.id)
             continue
         judged.append(ReportedRequirement.of(result, requirement))
     conclusion = conclude([reported.result for reported in judged], records, interrupted=interrupted, faults=faults)
@@ -254,6 +262,15 @@ def results_of(
         reason=run.redactor.text(reason),
         started=run.started,
         finished=datetime.now(UTC),
+    )
+
+
+def _left_out(test: str, requirement_id: str) -> TestRecord:
+    """Stand in for a test that was not to run, so that half the evidence is never taken for the whole."""
+    return TestRecord(
+        test=test,
+        claims=(requirement_id,),
+        reason="a test of it was left out of this run; to judge a part of the requirements, name them (--only)",
     )
 
 
