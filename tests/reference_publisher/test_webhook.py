@@ -512,3 +512,14 @@ async def test_a_long_operation_id_is_encoded_in_the_path(world: "World", operat
     [report] = world.market.made("PATCH")
     assert report.path.endswith("/operations/org%3A%7B4a4a2c3e-1111-2222-3333-444455556666%7D%2C"
                                 "%7B5b5b2c3e-1111-2222-3333-444455556666%7D")  # fmt: skip
+
+
+async def test_an_operation_that_does_not_name_itself_is_the_one_that_was_asked_for(
+    world: "World", operation: Document
+) -> None:
+    await world.subscribe()
+    world.market.operations[OPERATION] = operation(id=None, subscriptionId=None)
+
+    assert (await world.notify("ChangePlan", planId="gold")).status_code == 200
+    assert (await world.notify("ChangePlan", planId="gold")).status_code == 200
+    assert len(world.market.made("PATCH")) == 1

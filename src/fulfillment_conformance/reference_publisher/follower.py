@@ -6,7 +6,7 @@ Source pages: pc-saas-fulfillment-life-cycle, pc-saas-fulfillment-subscription-a
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fulfillment_conformance.reference_publisher.access_tokens import AccessTokenUnavailable
 from fulfillment_conformance.reference_publisher.accounts import Account, Accounts
@@ -72,11 +72,12 @@ class Follower:
     async def find_operation(self, subscription_id: str, operation_id: str) -> Operation | None:
         """Read an operation; None when the marketplace knows none such."""
         try:
-            return await self._api.operation(subscription_id, operation_id)
+            operation = await self._api.operation(subscription_id, operation_id)
         except ApiRefused as refusal:
             if refusal.not_found:
                 return None
             raise
+        return replace(operation, id=operation_id)  # whatever the answer calls it, it is the one that was asked for
 
     async def refresh(self, subscription_id: str) -> Subscription | None:
         """Read a subscription, make its account follow, and return what was read."""

@@ -198,7 +198,7 @@ class Webhook:
             return ""
         if operation.action == "ChangePlan":
             return self.plan_refusal(operation.plan_id)
-        return await self.seats_refusal(operation)
+        return await self.seats_refusal(account, operation)
 
     def plan_refusal(self, plan_id: str) -> str:
         """Return why customers cannot change to a plan; plans that we have never heard of are welcome."""
@@ -208,13 +208,13 @@ class Webhook:
             "this application does not offer a change to that plan" if plan_id in self._settings.refused_plans else ""
         )
 
-    async def seats_refusal(self, operation: Operation) -> str:
+    async def seats_refusal(self, account: Account, operation: Operation) -> str:
         """Return why a number of seats cannot be set: it has to lie within the limits of the plan."""
         quantity = operation.quantity
         if quantity is None or quantity < 1:
             return "the operation names no number of seats"
-        plans = await self._api.available_plans(operation.subscription_id)
-        plan = next((plan for plan in plans if plan.id == operation.plan_id), None)
+        plans = await self._api.available_plans(account.subscription_id)
+        plan = next((plan for plan in plans if plan.id == account.plan_id), None)
         if plan is not None and plan.minimum is not None and quantity < plan.minimum:
             return f"the plan has at least {plan.minimum} seats"
         if plan is not None and plan.maximum is not None and quantity > plan.maximum:

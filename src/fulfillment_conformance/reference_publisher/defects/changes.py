@@ -284,7 +284,7 @@ def carries_out_what_it_refuses(publisher: ReferencePublisher) -> None:
 def ignores_seat_limits(publisher: ReferencePublisher) -> None:
     """Any number of seats is accepted, none and more than the plan has included."""
 
-    async def accept(_operation: Operation) -> str:
+    async def accept(_account: Account, _operation: Operation) -> str:
         return ""
 
     replace(publisher.webhook, "seats_refusal", accept)
