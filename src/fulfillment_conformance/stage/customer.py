@@ -259,6 +259,21 @@ class Customer:
         )
         return self.called(kind)
 
+    def awaits_patches(self, *, count: int = 1) -> list[Exchange]:
+        """Return the PATCH calls on operations, once there are so many or no more are to be expected."""
+        seconds = min(self.publisher.silence_limit, self.publisher.service.timeouts.effect)
+        self.microsoft.wait(lambda: len(self.called("settle_operation")) >= count or None, seconds=seconds)
+        return self.called("settle_operation")
+
+    def awaits_reads(self, *, after: Sequence[Exchange]) -> list[Exchange]:
+        """Return the reads of this subscription that follow the last of some calls, once there is one."""
+
+        def reads() -> list[Exchange]:
+            return [call for call in self.called("get_subscription") if not after or call.at > after[-1].at]
+
+        self.microsoft.wait(lambda: reads() or None, seconds=self.publisher.service.timeouts.effect)
+        return reads()
+
     def onboard(self) -> None:
         """Visit the landing page, complete it, and wait until the publisher has activated the subscription."""
         mark = self.microsoft.mark

@@ -85,16 +85,24 @@ class Stage:
         self.microsoft.perform(lambda market: market.publish(offer))
         return offer, plan
 
+    @property
+    def caller(self) -> Caller:
+        """The publisher, as the marketplace knows it by its access token."""
+        own = self.offers[0]
+        return Caller(own.publisher_id, own.tenant_id, own.app_id)
+
+    def status_of(self, subscription_id: str) -> str:
+        """Return the state of any subscription."""
+        return self.microsoft.subscription(subscription_id).status.value
+
     def page_size_for(self, pages: int) -> int:
         """Return the page size with which the publisher's list of subscriptions has at least so many pages."""
-        own = self.offers[0]
-        caller = Caller(own.publisher_id, own.tenant_id, own.app_id)
 
         def count(market: Marketplace) -> int:
-            page = market.page(caller)
+            page = market.page(self.caller)
             found = len(page.subscriptions)
             while page.continuation is not None:
-                page = market.page(caller, continuation=page.continuation)
+                page = market.page(self.caller, continuation=page.continuation)
                 found += len(page.subscriptions)
             return found
 

@@ -1,0 +1,267 @@
+"""The marketplace refuses, stumbles or keeps silent (scenarios D07, D08, D12, E04, E05, E08, F05, F10, F11)."""
+
+from datetime import timedelta
+
+import pytest
+
+from fulfillment_conformance.emulator.faults import Answers, BreaksOff, KeepsSilent, Rewrites
+from fulfillment_conformance.marks import requirement
+from fulfillment_conformance.stage.calls import briefly
+from fulfillment_conformance.stage.together import at_once
+
+A_FEW = 8
+"""How many tries of one call are still bounded."""
+
+NO_PATCH = "the publisher sends no PATCH: silence for ten seconds is acceptance"
+SILENCE_SECONDS = 31.0
+REPLY_SECONDS = 10.0
+
+
+@requirement("HDR-018")
+@pytest.mark.parametrize("call", ["resolve", "activate"])
+def test_a_call_that_meets_a_server_error_is_repeated(microsoft, purchase, check, call):
+    """500 once, then as always: the purchase is activated, and the buyer need not do anything again."""
+    with microsoft.disturbed(Answers(500), call=call, times=1) as fault:
+        purchase.visit()
+        page = purchase.complete()
+        activated = purchase.awaits("activate", count=2 if call == "activate" else 1)
+    tries = [*purchase.resolves, *activated]
+
+    if not fault.met:
+        check("HDR-018").undecided(f"{call} was not called", rests_on=[page.answer])
+        return
+    check("HDR-018").that(
+        any(each.status == 200 for each in activated),
+        expected=f"{call} is repeated after 500, and the purchase is activated",
+        actual=briefly(tries, otherwise="no further call"),
+        rests_on=[*tries, page.answer],
+    )
+
+
+@requirement("HDR-027")
+def test_retry_after_is_waited_for(microsoft, purchase, check):
+    """429 with Retry-After: 1, then as always: the call is repeated when it has been waited for."""
+    with microsoft.disturbed(Answers(429, headers={"retry-after": "1"}), call="activate", times=1) as fault:
+        purchase.visit()
+        page = purchase.complete()
+        tries = purchase.awaits("activate", count=2)
+
+    if not fault.met:
+        check("HDR-027").undecided("activate was not called", rests_on=[page.answer])
+        return
+    pause = (tries[1].at - tries[0].at).total_seconds() if len(tries) > 1 else 0.0
+    check("HDR-027").that(
+        any(each.status == 200 for each in tries),
+        expected="activate is repeated after 429, and the purchase is activated",
+        actual=briefly(tries, otherwise="no call"),
+        rests_on=[*tries, page.answer],
+        notes=[f"repeated after {pause:.2f} s, though told to wait for 1 s"] if 0 < pause < 0.9 else [],
+    )
+
+
+@requirement("HDR-032", "OPP-020", "WHK-010")
+def test_silence_is_not_waited_for_without_end(stage, microsoft, publisher, check):
+    """Activate, Get operation and the PATCH get no answer at first: each call is given up in time and made again."""
+    buys, changes, reports = stage.purchase(), stage.subscribed(), stage.subscribed()
+    buys.visit()
+    announced = [customer.change_plan(customer.other_plan().plan_id) for customer in (changes, reports)]
+
+    def complete():
+        buys.complete()
+        return buys.awaits("activate", count=2)
+
+    def receive():
+        return publisher.receives(announced[0])
+
+    def report():
+        publisher.receives(announced[1])
+        return reports.awaits_patches(count=2)
+
+    with (
+        microsoft.disturbed(KeepsSilent(SILENCE_SECONDS, carried_out=True), call="activate", of=buys.id, times=1) as a,
+        microsoft.disturbed(KeepsSilent(REPLY_SECONDS - 1), call="get_operation", of=changes.id, times=1) as b,
+        microsoft.disturbed(KeepsSilent(SILENCE_SECONDS), call="settle_operation", of=reports.id, times=1) as c,
+    ):
+        activations, answer, patches = at_once(complete, receive, report)
+    started, account = buys.subscription.status.value, buys.eventually(lambda now: now.gives_access)
+    for customer, announcement in zip((changes, reports), announced, strict=True):
+        customer.settles(announcement)
+
+    if a.met:
+        check("HDR-032").that(
+            1 < len(activations) <= A_FEW
+            and activations[0].status is None
+            and (account is None or account.gives_access),
+            expected=f"activate given up within {SILENCE_SECONDS:g} s and repeated, one account in the end",
+            actual=f"{briefly(activations, otherwise='no call')}; {started}; "
+            f"{account.status if account else 'no state page'}",
+            rests_on=activations,
+        )
+    else:
+        check("HDR-032").undecided("activate was not called")
+    if b.met:
+        check("WHK-010").that(
+            answer.status_code is not None and answer.exchange.seconds < REPLY_SECONDS,
+            expected=f"a reply within {REPLY_SECONDS:g} s although Get operation takes {REPLY_SECONDS - 1:g} s",
+            actual=f"{answer.status_code} after {answer.exchange.seconds:.1f} s",
+            rests_on=[answer, *changes.calls()],
+        )
+    else:
+        check("WHK-010").undecided("Get operation was not called", rests_on=[answer])
+    if c.met:
+        check("OPP-020").that(
+            1 < len(patches) <= A_FEW,
+            expected="the PATCH repeated after a time-out, at most a few times",
+            actual=briefly(patches, otherwise="no PATCH"),
+            rests_on=patches,
+        )
+    else:
+        check("OPP-020").not_applicable(NO_PATCH)
+
+
+@requirement("OPP-020")
+@pytest.mark.parametrize("fault", [Answers(500), BreaksOff()], ids=["500", "cut"])
+def test_a_report_that_meets_a_server_error_is_repeated_a_few_times(microsoft, publisher, subscribed, check, fault):
+    """The PATCH is answered 500, or its connection cut, each time: repeated, bounded, and the webhook goes on."""
+    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    with microsoft.disturbed(fault, call="settle_operation", of=subscribed.id) as disturbed:
+        answer = publisher.receives(announcement)
+        subscribed.awaits_patches(count=2)
+        microsoft.wait(lambda: disturbed.met > A_FEW or None, seconds=0.3)
+        patches = subscribed.called("settle_operation")
+    microsoft.advance(timedelta(seconds=REPLY_SECONDS + 1))
+    twin = publisher.receives(subscribed.suspend())
+
+    if not patches:
+        check("OPP-020").not_applicable(NO_PATCH)
+        return
+    check("OPP-020").that(
+        1 < len(patches) <= A_FEW and answer.is_success and twin.is_success,
+        expected=f"the PATCH repeated, at most {A_FEW} times, and the next notification taken",
+        actual=f"{briefly(patches, otherwise='no PATCH')}; next notification {twin.status_code}",
+        rests_on=[answer, *patches, twin],
+    )
+
+
+@requirement("OPP-019")
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_a_refused_report_leads_to_a_fresh_look(microsoft, publisher, subscribed, check, status):
+    """PATCH answered 400, 404 or 409: a few tries at most, then Get subscription, and no failed webhook."""
+    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    with microsoft.disturbed(Answers(status), call="settle_operation", of=subscribed.id):
+        answer = publisher.receives(announcement)
+        patched = subscribed.awaits_patches()
+        microsoft.advance(timedelta(seconds=REPLY_SECONDS + 1))
+        read = subscribed.awaits_reads(after=patched)
+        account = subscribed.eventually(lambda now: now.plan.value == subscribed.subscription.plan_id)
+    patches = subscribed.called("settle_operation")
+
+    if not patches:
+        check("OPP-019").not_applicable(NO_PATCH)
+        return
+    check("OPP-019").that(
+        answer.is_success
+        and len(patches) <= A_FEW
+        and bool(read)
+        and (account is None or account.plan.absent or account.plan.value == subscribed.subscription.plan_id),
+        expected=f"PATCH answered {status}: the notification taken, at most {A_FEW} tries, then the subscription read",
+        actual=f"notification {answer.status_code}, {len(patches)} PATCH calls, {len(read)} reads after them, "
+        f"{account.plan if account else 'no state page'}",
+        rests_on=[answer, *patches, *read, *([account.exchange] if account else [])],
+    )
+
+
+@requirement("WHK-009", "WHK-044")
+@pytest.mark.parametrize("status", [400, 404])
+def test_an_operation_that_get_operation_does_not_confirm_is_not_carried_out(
+    microsoft, publisher, subscribed, check, status
+):
+    """404 as documented, 400 as seen: both mean that the change is not verified."""
+    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    with microsoft.disturbed(Answers(status), call="get_operation", of=subscribed.id):
+        answer = publisher.receives(announcement, forged=True)
+        effect = subscribed.effects()
+    twin = publisher.receives(announcement)
+    subscribed.settles(announcement)
+
+    for each in check.each("WHK-009", "WHK-044"):
+        if not twin.is_success and not subscribed.claims.refuses_changes:
+            each.undecided("the same change was not taken when it could be confirmed either", rests_on=[answer, twin])
+        else:
+            each.no_effect(effect)
+
+
+@requirement("OPL-014", "OPL-010")
+def test_an_operation_that_the_list_does_not_show_is_handled_all_the_same(microsoft, publisher, subscribed, check):
+    """List operations is empty while Get operation finds the change: the change is as good as any."""
+    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    with microsoft.disturbed(Rewrites(lambda _: {"operations": []}, "list"), call="list_operations"):
+        answer = publisher.receives(announcement)
+        outcome = subscribed.settles(announcement)
+    listed = subscribed.called("list_operations")
+
+    if subscribed.claims.refuses_changes:
+        check("OPL-014").not_applicable("claims.refuses_changes: the publisher says that it refuses all changes")
+    else:
+        check("OPL-014").that(
+            outcome.operation.status == "Succeeded",
+            expected="the change accepted",
+            actual=f"reply {answer.status_code}, operation {outcome.operation.status}",
+            rests_on=[answer, *listed, *outcome.patches],
+        )
+    if not listed:
+        check("OPL-010").not_applicable("the publisher does not read the list of operations")
+    else:
+        check("OPL-010").that(
+            bool(outcome.patches),
+            expected="the PATCH of an operation that the publisher looked for in the list",
+            actual=briefly(list(outcome.patches), otherwise="no PATCH"),
+            rests_on=[*listed, *outcome.patches],
+        )
+
+
+@requirement("WHK-055", "WHK-056", "WHK-057")
+def test_an_event_that_cannot_be_checked_is_neither_lost_nor_in_the_way(stage, microsoft, publisher, check):
+    """Get operation and Get subscription answer 500: 5xx, or a queue; others go on; the redelivery completes it."""
+    stuck, other = stage.subscribed(), stage.subscribed()
+    announcement = stuck.suspend()
+    with (
+        microsoft.disturbed(Answers(500), call="get_operation", of=stuck.id),
+        microsoft.disturbed(Answers(500), call="get_subscription", of=stuck.id) as fault,
+    ):
+        first = publisher.receives(announcement, forged=True)
+        meanwhile = publisher.receives(other.suspend())
+        followed = other.eventually(lambda now: not now.gives_access)
+        again = publisher.receives(announcement, forged=True)
+    queued = stuck.eventually(lambda now: not now.gives_access) if first.is_success else None
+    redelivered = publisher.receives(announcement)
+    account = stuck.eventually(lambda now: not now.gives_access)
+
+    if not fault.met:
+        for each in check.each("WHK-055", "WHK-056"):
+            each.not_applicable("the publisher does not ask the marketplace about a Suspend")
+    else:
+        check("WHK-055").that(
+            redelivered.is_success and (account is None or not account.gives_access),
+            expected="the redelivery is taken and completes the event",
+            actual=f"{redelivered.status_code}; {account.status if account else 'no state page'}",
+            rests_on=[first, again, redelivered],
+        )
+        if first.is_success and queued is None:
+            check("WHK-056").untestable("publisher.state: nothing shows whether what was answered 200 is done later")
+        else:
+            check("WHK-056").that(
+                first.is_server_error or (first.is_success and not queued.gives_access),
+                expected="5xx, or 200 and the event carried out later without being sent again",
+                actual=f"{first.status_code}; {queued.status if queued else 'to be sent again'}",
+                rests_on=[first, *([queued.exchange] if queued else [])],
+            )
+    if not redelivered.is_success:
+        check("WHK-057").undecided("such an event is not taken in any case", rests_on=[meanwhile, redelivered])
+        return
+    check("WHK-057").that(
+        meanwhile.is_success and (followed is None or not followed.gives_access),
+        expected="events of other subscriptions are taken meanwhile",
+        actual=f"{meanwhile.status_code}; {followed.status if followed else 'no state page'}",
+        rests_on=[first, meanwhile, again],
+    )
