@@ -50,9 +50,12 @@ async def test_an_answer_takes_the_place_of_the_marketplaces_own(sandbox: Sandbo
     plan = sandbox.emulator.faults
     planned = plan.add(Answers(429, headers={"retry-after": "1"}), call="get_subscription", times=1)
 
+    assert not planned.begun.is_set()
+
     first = await sandbox.api("GET", f"/{subscription_id}")
     second = await sandbox.api("GET", f"/{subscription_id}")
 
+    assert planned.begun.is_set()
     assert (first.status_code, first.headers["retry-after"], first.content) == (429, "1", b"")
     assert second.status_code == 200
     assert planned.met == 1

@@ -7,6 +7,7 @@ each call that was disturbed says so in the evidence. What is not planned for pa
 import asyncio
 import json
 import re
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -145,7 +146,7 @@ class Rewrites(Fault):
 
 @dataclass(slots=True, eq=False)
 class Planned:
-    """A fault in wait. `met` counts the calls that it has happened to."""
+    """A fault in wait. `met` counts the calls that it has begun to happen to, `begun` is set with the first of them."""
 
     fault: Fault
     call: str
@@ -153,6 +154,7 @@ class Planned:
     times: int | None = None
     bearing: str | None = None
     met: int = 0
+    begun: threading.Event = field(default_factory=threading.Event)
 
     def concerns(self, call: str, subscription_id: str, authorization: str | None) -> bool:
         """Whether a call is one of those that it waits for."""
@@ -205,6 +207,7 @@ class FaultPlan:
                 await app(scope, receive, send)
                 return
             found.met += 1
+            found.begun.set()
             scope[NOTE] = str(found.fault)
             await found.fault.meet(app, scope, receive, send)
 

@@ -123,7 +123,13 @@ class Stage:
             return self.a_plan(_ordinary)
 
     def seat_plan(self) -> tuple[Offer, Plan]:
-        """Return an ordinary plan that is priced per seat."""
+        """Return an ordinary plan that is priced per seat.
+
+        Raises:
+            NotClaimed: the publisher says that it sells none.
+        """
+        if not self.publisher.service.claims.per_seat:
+            raise NotClaimed("claims.per_seat: the publisher says that it sells no plans priced per seat")
         return self.a_plan(lambda plan: _ordinary(plan) and plan.is_price_per_seat)
 
     @property
