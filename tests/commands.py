@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fulfillment_conformance.cli import main
 
-MODULE = [sys.executable, "-m", "fulfillment_conformance.cli"]
+MODULE = "fulfillment_conformance.cli"
 LONGEST = 120.0
 """Seconds that a command may take."""
 
@@ -35,10 +35,12 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **variables}
 
 
-def start(*arguments: object, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start a command and return its process."""
+def start(
+    *arguments: object, environ: Mapping[str, str] | None = None, module: str = MODULE
+) -> "subprocess.Popen[str]":
+    """Start a command, or another module, and return its process."""
     return subprocess.Popen(
-        [*MODULE, *map(str, arguments)],
+        [sys.executable, "-m", module, *map(str, arguments)],
         env=environment(**(environ or {})),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -54,9 +56,9 @@ def ended(process: "subprocess.Popen[str]") -> Ended:
     return Ended(process.returncode, out, err)
 
 
-def run(*arguments: object, environ: Mapping[str, str] | None = None) -> Ended:
-    """Run a command in a process of its own."""
-    with start(*arguments, environ=environ) as process:
+def run(*arguments: object, environ: Mapping[str, str] | None = None, module: str = MODULE) -> Ended:
+    """Run a command, or another module, in a process of its own."""
+    with start(*arguments, environ=environ, module=module) as process:
         return ended(process)
 
 

@@ -281,11 +281,12 @@ def conclude(
         codes.add(ExitCode.ENVIRONMENT)
     if failed:
         codes.add(ExitCode.FAILED)
-    if open_:
+    # Nothing measured at all must never read as conformant.
+    measured = any(result.outcome in {Outcome.PASSED, Outcome.FAILED} for result in requirements)
+    if not codes and not records:
+        codes.add(ExitCode.NOTHING_SELECTED)
+    elif open_ or not (codes or measured):
         codes.add(ExitCode.INCOMPLETE)
-    if not any(result.outcome in {Outcome.PASSED, Outcome.FAILED} for result in requirements) and not codes:
-        # Nothing was measured at all; that must never read as conformant.
-        codes.add(ExitCode.NOTHING_SELECTED if not records else ExitCode.INCOMPLETE)
     exit_code = ExitCode.worst(codes)
     if failed:
         verdict = Verdict.NOT_CONFORMANT

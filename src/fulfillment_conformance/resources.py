@@ -6,6 +6,8 @@ an editable install keeps only a snapshot of them.
 
 from pathlib import Path
 
+from fulfillment_conformance.errors import UsageProblem
+
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parents[1]
 _INSTALLED_AS = {"openapi": "openapi", "catalogue": "catalogue_data", "suites": "suites"}
@@ -15,12 +17,12 @@ def folder(name: str) -> Path:
     """Return the folder `openapi`, `catalogue` or `suites`.
 
     Raises:
-        FileNotFoundError: the installation lacks the folder; reinstalling the package restores it.
+        UsageProblem: the installation lacks the folder; reinstalling the package restores it.
     """
     in_checkout = _CHECKOUT / name
     if (_CHECKOUT / "pyproject.toml").is_file() and in_checkout.is_dir():
         return in_checkout
     installed = _PACKAGE / _INSTALLED_AS[name]
     if not installed.is_dir():
-        raise FileNotFoundError(f"{installed} is missing from this installation; reinstall fulfillment-conformance")
+        raise UsageProblem(f"{installed} is missing from this installation; reinstall fulfillment-conformance")
     return installed

@@ -97,7 +97,7 @@ def _token_source(run: Run, target: MarketplaceTarget, driver: Driver, http: Htt
             tenant_id=given.tenant_id,
             client_id=given.client_id,
             client_secret=given.client_secret.get_secret_value(),
-            authority=given.authority,
+            authority=None if given.authority is None else f"{given.authority}/{given.tenant_id}",
             token_endpoint=given.token_endpoint,
             resource=given.resource,
         )

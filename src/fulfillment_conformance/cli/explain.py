@@ -15,7 +15,10 @@ _WIDTH = 100
 @click.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 def explain(ids: tuple[str, ...]) -> None:
-    """Show all about requirements: wording, sources, readings, tests, and the seeded faults that prove the tests."""
+    """Show all about requirements: their wording, sources and tests.
+
+    Also how they may be read, and the seeded faults that prove the tests.
+    """
     from fulfillment_conformance.catalogue import Catalogue
 
     catalogue = Catalogue.load()

@@ -82,9 +82,10 @@ class Surface:
         answer = Answer(exchange)
         call = f"{purpose}: {method} {self.base_url}{path.split('?', 1)[0]}"
         if exchange.status is None or exchange.error is not None:
+            distrusted = "CERTIFICATE_VERIFY_FAILED" in (exchange.error or "")
+            advice = "name its authority in tls_ca" if distrusted else "check that the sandbox is running"
             raise EnvironmentUnavailable(
-                f"{call} got no usable answer ({exchange.error}); check that the sandbox is running and that the "
-                "target file names the right address"
+                f"{call} got no usable answer ({exchange.error}); {advice}, and that the target file has the right address"
             )
         if exchange.status in answers:
             return answer
