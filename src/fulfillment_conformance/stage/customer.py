@@ -47,7 +47,7 @@ class SeenEffects:
         return [*self.calls, *self.looks]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Customer:
     """A subscription and its owner."""
 
@@ -335,26 +335,28 @@ class Customer:
         """Wait until a change has an outcome: by PATCH, by rejection, or by silence for ten seconds.
 
         Silence is measured in real time, since the publisher's clock is real; then the marketplace's ten seconds pass.
-        A publisher that does not acknowledge, by its claim or by what it has shown, is not waited for that long. A
-        notification that was not taken has no outcome yet: it would be delivered again.
+        A publisher that does not acknowledge, by its claim or by what it has shown, is not waited for that long, and
+        neither is one whose PATCH the marketplace has refused. A notification that was not taken has no outcome yet: it
+        would be delivered again.
         """
         operation_id = announcement.operation.id
 
-        def ended() -> Operation | None:
-            now = self.microsoft.operation(announcement.operation)
-            return None if now.is_pending else now
+        def decided() -> bool | None:
+            refused = any(patch.status != 200 for patch in self.patches(operation_id))
+            return refused or not self.microsoft.operation(announcement.operation).is_pending or None
 
         taken = self.microsoft.was_taken(operation_id)
-        operation = self.microsoft.wait(ended, seconds=self.publisher.silence_limit if taken else 0.0)
-        if operation is not None:
-            if taken and announcement.operation.is_pending:
-                # Ended by PATCH, which is reported when its answer has gone out: a moment after it took effect.
-                self.microsoft.wait(lambda: self.patches(operation_id) or None, seconds=1.0)
-            self.publisher.silent_changes = 0
-        elif taken:
-            self.publisher.silent_changes += 1
+        heard = self.microsoft.wait(decided, seconds=self.publisher.silence_limit if taken else 0.0)
+        if taken and heard and announcement.operation.is_pending:
+            # Ended by PATCH, which is reported when its answer has gone out: a moment after it took effect.
+            self.microsoft.wait(lambda: self.patches(operation_id) or None, seconds=1.0)
+        if taken:
+            self.publisher.silent_changes = 0 if heard else self.publisher.silent_changes + 1
+        operation = self.microsoft.operation(announcement.operation)
+        if taken and operation.is_pending:
             self.microsoft.advance(timedelta(seconds=ACCEPTANCE_SECONDS + 1))
-        return Outcome(self.microsoft.operation(announcement.operation), tuple(self.patches(operation_id)))
+            operation = self.microsoft.operation(announcement.operation)
+        return Outcome(operation, tuple(self.patches(operation_id)))
 
     def patches(self, operation_id: str | None = None) -> list[Exchange]:
         """Return the PATCH calls on operations of this subscription, or on one of them."""

@@ -1,0 +1,78 @@
+"""A customer changes the seats at the marketplace (themes CHQ and EVT; scenarios A15, B01, D01, D11)."""
+
+import pytest
+
+from fulfillment_conformance.marks import requirement
+
+REFUSES = "claims.refuses_changes: the publisher says that it refuses all changes"
+WITHOUT_STATE = "publisher.state: without it nothing shows how many seats the publisher has now"
+
+
+@pytest.fixture
+def seated(stage):
+    """A customer with an active subscription to a plan that is priced per seat."""
+    return stage.subscribed(stage.seat_plan(), quantity=10)
+
+
+@requirement("EVT-020")
+def test_an_accepted_seat_change_takes_effect_on_both_sides(publisher, seated, check):
+    """Validate, set the new number, answer 200: in the end marketplace and publisher have it."""
+    for seats in (25, 7):
+        announcement = seated.change_quantity(seats)
+        answer = publisher.receives(announcement)
+        outcome = seated.settles(announcement)
+        account = seated.eventually(lambda now, seats=seats: now.seats.value == seats)
+        if seated.claims.refuses_changes:
+            check("EVT-020").not_applicable(REFUSES)
+            continue
+        check("EVT-020").that(
+            outcome.operation.status == "Succeeded",
+            expected="the change accepted: 2xx, and PATCH Success or silence",
+            actual=f"reply {answer.status_code}, PATCH {outcome.words or 'none'}, operation {outcome.operation.status}",
+            rests_on=[answer, *outcome.patches],
+        )
+        if account is not None:
+            check("EVT-020").equals(account.seats, seats)
+        elif not outcome.patches:
+            check("EVT-020").untestable(WITHOUT_STATE)
+
+
+@requirement("WHK-009", "WHK-045")
+def test_seats_that_only_the_payload_names_are_never_set(microsoft, publisher, seated, check):
+    """The payload says 1000, the operation 20: refuse, or set 20."""
+    announcement = seated.change_quantity(20)
+    lie = microsoft.payload(announcement) | {"quantity": 1000}
+    answer = publisher.receives(announcement, payload=lie, forged=True)
+    effect = seated.effects()
+    account = seated.account()
+    twin = publisher.receives(announcement)
+    seated.settles(announcement)
+
+    for each in check.each("WHK-009", "WHK-045"):
+        if not twin.is_success and not seated.claims.refuses_changes:
+            each.undecided("the same change with a true payload was not taken either", rests_on=[answer, twin])
+        elif account is None:
+            each.untestable(WITHOUT_STATE)
+        else:
+            each.that(
+                account.seats.value != 1000,
+                expected="not the 1000 seats that only the payload named",
+                actual=f"{account.seats}; " + ("; ".join(effect.changes()) or "no effect"),
+                rests_on=[answer, account.exchange, *effect.evidence()],
+            )
+
+
+@requirement("WHK-044")
+def test_a_seat_change_without_an_operation_behind_it_sets_nothing(microsoft, publisher, seated, check):
+    """A genuine token and a made-up operation id: the number of seats stays."""
+    announcement = seated.change_quantity(30)
+    lie = microsoft.payload(announcement) | {"id": "5eed5eed-0000-4000-8000-000000000001", "quantity": 99}
+    answer = publisher.receives(announcement, payload=lie, forged=True)
+    effect = seated.effects()
+    twin = publisher.receives(announcement)
+    seated.settles(announcement)
+
+    if not twin.is_success and not seated.claims.refuses_changes:
+        check("WHK-044").undecided("the same change with its operation was not taken either", rests_on=[answer, twin])
+    else:
+        check("WHK-044").no_effect(effect)
