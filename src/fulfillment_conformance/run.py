@@ -1,5 +1,6 @@
 """What one run knows: its target, its requirements, its secrets, its evidence; and how its results come together."""
 
+import functools
 import os
 import platform
 import secrets
@@ -123,7 +124,7 @@ def prepare(
         # A publisher with a memory of its own would meet the subscriptions of an earlier run again.
         seed = DEFAULT_SEED if target.role == "marketplace" or target.isolated else secrets.randbelow(2**31)
         options = replace(options, seed=seed)
-    catalogue = Catalogue.load()
+    catalogue = _catalogue()
     redactor = Redactor(target.secrets, key=redaction_key)
     scope = _scope(catalogue, target.role, options)
     path = None
@@ -131,6 +132,12 @@ def prepare(
         path = options.output / (f"exchanges.{worker}.jsonl" if worker else EXCHANGES)
     recorder = Recorder(path, redactor, prefix=f"{worker}-" if worker else "")
     return Run(options, target, catalogue, redactor, recorder, scope)
+
+
+@functools.cache
+def _catalogue() -> Catalogue:
+    # Read once a process: `run` looks at it before pytest starts, and the plugin does again.
+    return Catalogue.load()
 
 
 def _scope(catalogue: Catalogue, role: str, options: RunOptions) -> tuple[Requirement, ...]:

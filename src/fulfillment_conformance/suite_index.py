@@ -1,4 +1,7 @@
-"""Which test decides which requirement: read from the markers in the suites' source, never typed in anywhere else."""
+"""Which test decides which requirement: read from the markers in the suites' source, never typed in anywhere else.
+
+Tests of the suites are functions at the top of their file.
+"""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -46,7 +49,7 @@ def tests_by_requirement(tests: Sequence[SuiteTest]) -> dict[str, list[str]]:
 
 def _read(path: Path, root: Path) -> Iterator[SuiteTest]:
     file = path.relative_to(root).as_posix()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    for node in ast.parse(path.read_text(encoding="utf-8"), filename=str(path)).body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             claims = tuple(claim for decorator in node.decorator_list for claim in _claims(decorator, path))
             if claims:
@@ -56,9 +59,7 @@ def _read(path: Path, root: Path) -> Iterator[SuiteTest]:
 
 def _claims(decorator: ast.expr, path: Path) -> list[str]:
     if not (
-        isinstance(decorator, ast.Call)
-        and isinstance(decorator.func, ast.Name)
-        and decorator.func.id == "requirement"
+        isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "requirement"
     ):
         return []
     claims = [argument.value for argument in decorator.args if isinstance(argument, ast.Constant)]
