@@ -1,83 +1,107 @@
-"""Every seeded fault is caught by the shipped runner, for exactly the requirements that it breaks."""
+"""Every seeded fault is caught by the shipped runner, for exactly the requirements that it breaks.
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+By default only as many faults are tried as it takes to break each tested requirement once; `FC_FAULTS=all` tries every
+one, and `FC_FAULTS=name,name` those that are named.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.suites.runs import judge
 
 from fulfillment_conformance.catalogue import Catalogue
 from fulfillment_conformance.emulator.deviations import DEVIATIONS
 from fulfillment_conformance.reference_publisher.defects import registered
+from fulfillment_conformance.suite_index import read_suites, tests_by_requirement
 
-if TYPE_CHECKING:
-    from tests.suites.conftest import Judge
+Breaks = Mapping[str, Sequence[str]]
 
-DEFECTS = registered()
 ENOUGH = 30
 """How many faults of each kind must show, at the least."""
 
-
-def _marketplace(deviation: str) -> dict[str, Any]:
-    return {"role": "marketplace", "marketplace": {"driver": "embedded", "deviations": [deviation]}}
-
-
-def _publisher(defect: str) -> dict[str, Any]:
-    return {
-        "role": "publisher",
-        "publisher": {"embedded": True, "defects": [defect]},
-        "claims": {"refused_plans": ["multiyear"]},
-    }
+DEVIATION_BREAKS: Breaks = {name: fault.breaks for name, fault in DEVIATIONS.items()}
+DEFECT_BREAKS: Breaks = {name: fault.breaks for name, fault in registered().items()}
 
 
-def _catches_exactly(
-    judge: "Judge", target: Mapping[str, Any], breaks: Sequence[str], tested: Mapping[str, Any]
-) -> None:
+def _tried(faults: Breaks) -> list[str]:
+    """Return the names of the faults to try, by default few that together break all that is tested."""
+    wanted = os.environ.get("FC_FAULTS", "")
+    if wanted == "all":
+        return sorted(faults)
+    if wanted:
+        return sorted(set(wanted.split(",")) & faults.keys())
+    return sorted(_covering(faults, tests_by_requirement(read_suites())))
+
+
+def _covering(faults: Breaks, tested: Iterable[str]) -> list[str]:
+    """Choose faults, those that break fewest first, until whatever any of them breaks has been broken."""
+    left = {broken for breaks in faults.values() for broken in breaks} & set(tested)
+    chosen = []
+    for name in sorted(faults, key=lambda name: (len(faults[name]), name)):
+        if left.intersection(faults[name]):
+            left.difference_update(faults[name])
+            chosen.append(name)
+    return chosen
+
+
+def _catches_exactly(target: Mapping[str, Any], breaks: Sequence[str], tested: Mapping[str, Any], folder: Path) -> None:
     expected = {requirement_id for requirement_id in breaks if requirement_id in tested}
     if not expected:
         pytest.skip(f"no test decides any of {', '.join(breaks)} yet")
-    judged = judge(target)
+    judged = judge(target, folder)
     failed = judged.with_outcome("failed")
 
-    assert not judged.blamed, f"the suite itself broke:\n{chr(10).join(judged.blamed)}"
+    assert not judged.blamed, "\n".join(["the suite itself broke:", *judged.blamed])
     surplus = judged.why(failed - expected)
     missing = [f"{each}: {judged.outcomes.get(each)}" for each in sorted(expected - failed)]
     assert failed == expected, "\n".join(["not caught:", *missing, "failed as well:", *surplus])
+    assert judged.exit_code == judged.results["exit_code"] == judged.deserved_exit_code
 
 
-@pytest.mark.parametrize("name", sorted(DEVIATIONS))
-def test_a_deviation_of_the_emulator_fails_what_it_breaks(judge: "Judge", tested: Mapping[str, Any], name: str) -> None:
-    _catches_exactly(judge, _marketplace(name), DEVIATIONS[name].breaks, tested)
+@pytest.mark.parametrize("name", _tried(DEVIATION_BREAKS))
+def test_a_deviation_of_the_emulator_fails_what_it_breaks(tested: Mapping[str, Any], tmp_path: Path, name: str) -> None:
+    target = {"role": "marketplace", "marketplace": {"driver": "embedded", "deviations": [name]}}
+
+    _catches_exactly(target, DEVIATION_BREAKS[name], tested, tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(DEFECTS))
+@pytest.mark.parametrize("name", _tried(DEFECT_BREAKS))
 def test_a_defect_of_the_reference_publisher_fails_what_it_breaks(
-    judge: "Judge", tested: Mapping[str, Any], name: str
+    tested: Mapping[str, Any], tmp_path: Path, name: str
 ) -> None:
-    _catches_exactly(judge, _publisher(name), DEFECTS[name].breaks, tested)
+    target = {"role": "publisher", "publisher": {"embedded": True, "defects": [name]}}
+
+    _catches_exactly(target, DEFECT_BREAKS[name], tested, tmp_path)
 
 
-def test_there_are_enough_faults(tested: Mapping[str, Any]) -> None:
-    deviations = [fault.breaks for fault in DEVIATIONS.values()]
-    defects = [fault.breaks for fault in DEFECTS.values()]
+@pytest.mark.parametrize("faults", [DEVIATION_BREAKS, DEFECT_BREAKS], ids=["deviations", "defects"])
+def test_there_are_enough_faults(tested: Mapping[str, Any], faults: Breaks) -> None:
+    effective = [name for name, breaks in faults.items() if any(broken in tested for broken in breaks)]
 
-    for kind in (deviations, defects):
-        effective = [breaks for breaks in kind if any(broken in tested for broken in breaks)]
-        assert len(effective) >= ENOUGH, f"{len(effective)} of {len(kind)} break anything that a test decides"
+    assert len(effective) >= ENOUGH, f"{len(effective)} of {len(faults)} break anything that a test decides"
+    assert len(_covering(faults, tested)) >= ENOUGH, "too few are tried by default"
 
 
-def test_every_fault_breaks_requirements_that_exist(catalogue: Catalogue) -> None:
-    faults = [("marketplace", each.name, each.breaks) for each in DEVIATIONS.values()]
-    faults += [("publisher", each.name, each.breaks) for each in DEFECTS.values()]
-    for role, name, breaks in faults:
+@pytest.mark.parametrize(
+    ("role", "faults"), [("marketplace", DEVIATION_BREAKS), ("publisher", DEFECT_BREAKS)], ids=["deviations", "defects"]
+)
+def test_every_fault_breaks_requirements_of_its_role(catalogue: Catalogue, role: str, faults: Breaks) -> None:
+    for name, breaks in faults.items():
         assert breaks, f"{name} breaks nothing"
         for broken in breaks:
             assert catalogue[broken].party == role, f"{name} breaks {broken}, which judges the other role"
 
 
-@pytest.mark.parametrize("role", ["marketplace", "publisher"])
-def test_every_tested_must_is_broken_by_a_fault(tested: Mapping[str, Any], catalogue: Catalogue, role: str) -> None:
-    faults = [fault.breaks for fault in DEVIATIONS.values()] + [fault.breaks for fault in DEFECTS.values()]
-    broken = {requirement_id for breaks in faults for requirement_id in breaks}
+@pytest.mark.parametrize(
+    ("role", "faults"), [("marketplace", DEVIATION_BREAKS), ("publisher", DEFECT_BREAKS)], ids=["deviations", "defects"]
+)
+def test_every_tested_must_is_broken_by_a_fault(
+    tested: Mapping[str, Any], catalogue: Catalogue, role: str, faults: Breaks
+) -> None:
+    broken = {requirement_id for breaks in faults.values() for requirement_id in breaks}
     musts = {each for each in tested if catalogue[each].level == "MUST" and catalogue[each].party == role}
 
     assert not musts - broken, f"no fault shows that these can fail: {', '.join(sorted(musts - broken))}"
