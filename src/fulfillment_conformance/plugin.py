@@ -7,7 +7,6 @@ It is loaded by its entry point in every pytest session and does nothing until `
 The command line `fulfillment-conformance run` is this plugin with a terminal of its own.
 """
 
-import contextlib
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -34,7 +33,7 @@ from fulfillment_conformance.run import (
     results_of,
 )
 from fulfillment_conformance.suite_index import read_suites
-from fulfillment_conformance.termination import Terminated
+from fulfillment_conformance.termination import Terminated, uninterrupted
 
 _RUN = pytest.StashKey[Run]()
 _JUDGING = pytest.StashKey["Judging"]()
@@ -339,10 +338,10 @@ class Judging:
             self._interrupted = True
             self._reason = "interrupted"
 
-    def pytest_internalerror(self, excrepr: object) -> None:
-        """Note a fault of the suite outside of any test."""
+    def pytest_internalerror(self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note a fault of the suite outside of any test, or a file that cannot be written any more."""
         self._faults.append(ExitCode.SUITE_FAULT)
-        self._reason = f"internal error: {excrepr}"
+        self._reason = str(excinfo.value) if isinstance(excinfo.value, OSError) else f"internal error: {excrepr}"
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A suite file that cannot be collected is the suite's fault, not a smaller suite."""
@@ -360,14 +359,21 @@ class Judging:
         except Exception as error:  # whatever a teardown does, what was recorded is written
             self._faults.append(ExitCode.SUITE_FAULT)
             self._reason = f"the suite's own fault at the end: {type(error).__name__}: {error}"
-        if self._is_worker:
-            return
+        if not self._is_worker:
+            with uninterrupted():
+                self._finish(session)
+
+    def _finish(self, session: pytest.Session) -> None:
+        """Put everything together, write it, and show it."""
+        problems: list[str] = []
+        folder = self._run.options.output
         self._run.recorder.close()
-        if self._run.options.output is not None:
-            with contextlib.suppress(FileNotFoundError):
-                parts = sorted(self._run.options.output.glob(EXCHANGES_OF_WORKERS))
-                if parts:
-                    evidence.merge(parts, self._run.options.output / EXCHANGES)
+        parts = sorted(folder.glob(EXCHANGES_OF_WORKERS)) if folder is not None else []
+        if folder is not None and parts:
+            try:
+                evidence.merge(parts, folder / EXCHANGES)
+            except (OSError, ConformanceError) as error:
+                problems.append(f"cannot join {', '.join(part.name for part in parts)} in {folder}: {error}")
         if not self._faults and (session.shouldstop or session.shouldfail):
             self._interrupted, self._reason = True, str(session.shouldstop or session.shouldfail)
         if not self._interrupted and not self._faults and session.exitstatus in {2, 3, 4}:
@@ -391,14 +397,11 @@ class Judging:
             faults=self._faults,
             reason=self._reason,
         )
-        session.exitstatus = self.results.exit_code
-        problems: Sequence[str] = ()
-        if self._run.options.output is not None:
-            problems = report.write_all(self.results, self._run.options.output)
-            if problems:
-                session.exitstatus = ExitCode.SUITE_FAULT
+        if folder is not None:
+            problems += report.write_all(self.results, folder)
+        session.exitstatus = ExitCode.SUITE_FAULT if problems else self.results.exit_code
         self._config.hook.pytest_conformance_finish(
-            results=self.results, folder=self._run.options.output, problems=problems, config=self._config
+            results=self.results, folder=folder, problems=problems, config=self._config
         )
 
     def _stop(self, code: int, reason: str) -> None:

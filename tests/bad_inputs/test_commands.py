@@ -17,7 +17,7 @@ TARGETS = {
     "publisher": "role: publisher\npublisher:\n  embedded: true\n",
 }
 LINES = [
-    ("no command", "", 4, ["Usage: ", "demo"]),
+    ("no command", "", 4, ["Usage: fulfillment-conformance", "demo"]),
     ("a command with a typing error", "chekc", 4, ["'chekc'", "did you mean 'check'?"]),
     ("an option with a typing error", "run --ouput x --target t", 4, ["--ouput", "--output"]),
     ("no target", "run --output x", 4, ["'--target'", "--help"]),

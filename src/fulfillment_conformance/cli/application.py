@@ -4,10 +4,12 @@ Exit codes: 0 conformant, 1 a MUST failed, 2 interrupted, 3 the suite's own faul
 selected, 6 target or environment unavailable, 7 incomplete. docs/exit-codes.md says what to do about each.
 """
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import click
 
@@ -41,6 +43,17 @@ class _Commands(click.Group):
             raise click.UsageError(f"there is no command '{args[0]}'{hint} commands: {', '.join(known)}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; that its reader has gone is told apart from what click makes of it, exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGone from None
+
+
+class _ReaderGone(Exception):  # noqa: N818 - an ending, not an error
+    """Whoever read our output, such as `head`, has seen enough."""
+
 
 @click.group(
     cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -61,9 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="replace")  # a console that lacks a character must not end a run
     try:
         with termination_interrupts():
-            app.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+            given = None if arguments is None else list(arguments)
+            app.main(args=given, prog_name="fulfillment-conformance", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
+    except _ReaderGone:
+        # What is still in the buffer has nobody to go to, and must not be complained about at the very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.INTERRUPTED)
     except (click.Abort, KeyboardInterrupt):
         click.echo("fulfillment-conformance: interrupted", err=True)
         sys.exit(ExitCode.INTERRUPTED)

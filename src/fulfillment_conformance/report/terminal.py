@@ -7,6 +7,7 @@ and one per theme; `quiet` keeps to the verdict; `json` writes one JSON object p
 It prints fields of records and results, which are redacted, and pytest's own error texts, which it redacts itself.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -53,25 +54,35 @@ class Progress:
         self._redact = redact
         self._display = _display(mode, out, self._tally)
         self._closed = False
+        self._nobody_reads = False
 
     # --- what the plugin calls ---
 
     def on_record(self, record: TestRecord) -> None:
         """Take in what a test contributed."""
         theme = self._tally.take(record)
-        self._display.record(record, theme)
+        self._show(lambda: self._display.record(record, theme))
 
     def finish(self, results: RunResults, folder: Path | None) -> None:
         """Show the verdict; `folder` holds the reports, None if there are none."""
-        self._display.finish(results, folder)
+        self._show(lambda: self._display.finish(results, folder))
 
     def close(self) -> None:
         """Give the terminal back."""
         if not self._closed:
             self._closed = True
-            self._display.close()
+            self._show(self._display.close)
             if self._own is not None:
-                self._own.close()
+                with contextlib.suppress(BrokenPipeError):
+                    self._own.close()
+
+    def _show(self, show: Callable[[], None]) -> None:
+        """Show something; whoever reads may go away, which is no reason to stop the run."""
+        if not self._nobody_reads:
+            try:
+                show()
+            except BrokenPipeError:
+                self._nobody_reads = True
 
     # --- what pytest calls ---
 
@@ -85,7 +96,7 @@ class Progress:
         """Show the verdict, and which files could not be written."""
         self.finish(results, folder)
         for problem in problems:
-            self._display.trouble(self._redact(problem))
+            self._trouble(problem)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn which tests are going to run."""
@@ -105,22 +116,26 @@ class Progress:
         first = not self._tally.total
         self._tally.collected(tests, claims)
         if first:
-            self._display.collected()
+            self._show(self._display.collected)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Show which test runs."""
         self._tally.running = short_name(nodeid)
-        self._display.running()
+        self._show(self._display.running)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Show a suite file that cannot be collected."""
         if report.failed:
-            self._display.trouble(self._redact(f"cannot collect {report.nodeid}\n{report.longreprtext}"))
+            self._trouble(f"cannot collect {report.nodeid}\n{report.longreprtext}")
 
-    def pytest_internalerror(self, excrepr: object) -> bool:
+    def pytest_internalerror(self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
         """Show an error of pytest or of a plugin; True keeps pytest from printing it unredacted."""
-        self._display.trouble(self._redact(f"internal error\n{excrepr}"))
+        out_of_reach = isinstance(excinfo.value, OSError)  # a folder that is gone, a disk that is full
+        self._trouble(f"cannot go on: {excinfo.value}" if out_of_reach else f"internal error\n{excrepr}")
         return True
+
+    def _trouble(self, text: str) -> None:
+        self._show(lambda: self._display.trouble(self._redact(text)))
 
     def pytest_unconfigure(self) -> None:
         """Give the terminal back."""
