@@ -52,7 +52,7 @@ def leaves_out_the_api_version(publisher: ReferencePublisher) -> None:
     _report_to(publisher, None)
 
 
-@defect("calls-version-1", breaks=["HDR-003", "V1-001"])
+@defect("calls-version-1", breaks=["HDR-003", "REG-020", "V1-001"])
 def calls_version_1(publisher: ReferencePublisher) -> None:
     """Outcomes are reported with the api-version of version 1."""
     _report_to(publisher, "2017-04-15")
@@ -109,7 +109,7 @@ def puts_the_token_in_the_query(publisher: ReferencePublisher) -> None:
     replace(publisher.api, "resolve", resolve_in_query)
 
 
-@defect("starts-subscriptions-by-put", breaks=["V1-003"])
+@defect("starts-subscriptions-by-put", breaks=["REG-020", "V1-003"])
 def starts_subscriptions_by_put(publisher: ReferencePublisher) -> None:
     """A subscription is started with the PUT of version 1, and activated when that is refused."""
     activate = publisher.api.activate
@@ -124,7 +124,7 @@ def starts_subscriptions_by_put(publisher: ReferencePublisher) -> None:
     replace(publisher.api, "activate", put)
 
 
-@defect("reads-operations-of-version-1", breaks=["V1-004"])
+@defect("reads-operations-of-version-1", breaks=["REG-020", "V1-004"])
 def reads_operations_of_version_1(publisher: ReferencePublisher) -> None:
     """Operations are read without their subscription, as in version 1, and rightly when that is refused."""
     operation = publisher.api.operation
@@ -162,21 +162,24 @@ def asks_for_a_token_per_call(publisher: ReferencePublisher) -> None:
 
 @defect("keeps-expired-tokens", breaks=["AUT-010"])
 def keeps_expired_tokens(publisher: ReferencePublisher) -> None:
-    """The first access token is used for ever, also after the marketplace has refused it."""
+    """An access token is renewed once, after the first refusal; the second one is used for ever."""
     tokens = publisher.access_tokens
     current = tokens.current
-    first: list[str] = []
+    after_refusal = tokens.after_refusal
+    kept: list[str] = []
 
     async def keep() -> str:
-        if not first:
-            first.append(await current())
-        return first[0]
+        if not kept:
+            kept.append(await current())
+        return kept[-1]
 
-    async def keep_after_refusal(_refused: str) -> str:
-        return await keep()
+    async def renew_once(refused: str) -> str:
+        if len(kept) < 2:
+            kept.append(await after_refusal(refused))
+        return kept[-1]
 
     replace(tokens, "current", keep)
-    replace(tokens, "after_refusal", keep_after_refusal)
+    replace(tokens, "after_refusal", renew_once)
 
 
 @defect("asks-for-the-version-1-resource", breaks=["V1-002"])

@@ -29,14 +29,22 @@ def _announced(event: Event, subscription: Subscription) -> Operation:
     )
 
 
-@defect("ignores-plan-changes", breaks=["EVT-018", "WHK-003"])
+@defect("ignores-plan-changes", breaks=["EVT-018", "OPP-013", "WHK-003"])
 def ignores_plan_changes(publisher: ReferencePublisher) -> None:
     """ChangePlan is answered 200, and that is all: the marketplace takes silence for consent."""
+    carry_out = publisher.webhook.carry_out
+    report = publisher.webhook.report
 
-    async def ignore(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:  # noqa: ARG001
-        return DONE
+    def do_nothing(account: Account, operation: Operation) -> None:
+        if operation.action != "ChangePlan":
+            carry_out(account, operation)
 
-    publisher.webhook.handlers["ChangePlan"] = ignore
+    async def say_nothing(event: Event, result: Result) -> None:
+        if event.action != "ChangePlan":
+            await report(event, result)
+
+    replace(publisher.webhook, "carry_out", do_nothing)
+    replace(publisher.webhook, "report", say_nothing)
 
 
 @defect("ignores-seat-changes", breaks=["EVT-020"])
@@ -198,10 +206,11 @@ def reports_another_operation(publisher: ReferencePublisher) -> None:
     replace(publisher.api, "report", report_another)
 
 
-@defect("reports-failure-of-what-it-did", breaks=["EVT-018", "WHK-003", "WHK-011", "WHK-032"])
+@defect("reports-failure-of-what-it-did", breaks=["EVT-018", "WHK-003", "WHK-011"])
 def reports_failure_of_what_it_did(publisher: ReferencePublisher) -> None:
     """PATCH says Failure although the account has the new plan."""
     _reporting(publisher, "Failure")
+    _never_follows_changes(publisher)
 
 
 @defect("never-reports", breaks=["OPP-013"])

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from fulfillment_conformance.reference_publisher.accounts import Account
 from fulfillment_conformance.reference_publisher.app import ReferencePublisher
 from fulfillment_conformance.reference_publisher.defects.registry import defect, replace
-from fulfillment_conformance.reference_publisher.fulfillment import ApiRefused
+from fulfillment_conformance.reference_publisher.fulfillment import ApiRefused, ApiUnavailable
 from fulfillment_conformance.reference_publisher.landing import purchase_token
 from fulfillment_conformance.reference_publisher.messages import Customer, Status, Subscription, text
 from fulfillment_conformance.reference_publisher.sessions import Session, User
@@ -28,7 +28,7 @@ def decodes_the_token_twice(publisher: ReferencePublisher) -> None:
     replace(publisher.landing, "resolve", resolve_damaged)
 
 
-@defect("tries-the-token-encoded-first", breaks=["RES-003"])
+@defect("tries-the-token-encoded-first", breaks=["LND-028", "RES-003"])
 def tries_the_token_encoded_first(publisher: ReferencePublisher) -> None:
     """The token is handed over as it stands in the address, and decoded only when that is refused."""
     resolve = publisher.landing.resolve
@@ -82,9 +82,12 @@ def activates_before_confirmation(publisher: ReferencePublisher) -> None:
     present = publisher.landing.present
 
     async def present_activated(session: Session, subscription: Subscription) -> Response:
-        if subscription.status is Status.PENDING:
-            await publisher.api.activate(subscription)
-        return await present(session, subscription)
+        if subscription.status is not Status.PENDING:
+            return await present(session, subscription)
+        async with publisher.accounts.lock(subscription.id):
+            account = publisher.landing.set_up(subscription, "", subscription.beneficiary.email)
+            await publisher.landing.activate(account, subscription)
+        return publisher.landing.purchase_page(session, subscription)
 
     replace(publisher.landing, "present", present_activated)
 
@@ -106,40 +109,44 @@ def activates_another_id_too(publisher: ReferencePublisher) -> None:
 
     async def activate_both(subscription: Subscription) -> None:
         try:
-            await publisher.api.call("activate", "POST", publisher.api.url(subscription.id[::-1], "activate"), json={})
+            url = publisher.api.url(subscription.id[::-1], "activate")
+            await publisher.api.call("activate", "POST", url, json={"planId": subscription.plan_id})
         except ApiRefused:
             await activate(subscription)
 
     replace(publisher.api, "activate", activate_both)
 
 
-@defect("activates-with-another-plan", breaks=["ACT-006"])
-def activates_with_another_plan(publisher: ReferencePublisher) -> None:
-    """Activate names a plan that was not bought, and the right one only when that is refused."""
-    activate = publisher.api.activate
+@defect("activates-with-an-empty-object", breaks=["ACT-006"])
+def activates_with_an_empty_object(publisher: ReferencePublisher) -> None:
+    """Activate has a body, but names neither plan nor seats in it."""
 
-    async def activate_wrong(subscription: Subscription) -> None:
-        try:
-            url = publisher.api.url(subscription.id, "activate")
-            await publisher.api.call("activate", "POST", url, json={"planId": "platinum"})
-        except ApiRefused:
-            await activate(subscription)
+    async def activate_anything(subscription: Subscription) -> None:
+        await publisher.api.call("activate", "POST", publisher.api.url(subscription.id, "activate"), json={})
 
-    replace(publisher.api, "activate", activate_wrong)
+    replace(publisher.api, "activate", activate_anything)
 
 
 @defect("reads-the-answer-of-activate", breaks=["ACT-026"])
 def reads_the_answer_of_activate(publisher: ReferencePublisher) -> None:
-    """An activation counts only if its answer has a JSON body; the documented empty one is taken for a failure."""
+    """An activation whose answer has a body that is no JSON is taken for a failure."""
+    activate = publisher.landing.activate
 
     async def activate_and_read(account: Account, subscription: Subscription) -> tuple[Account, str]:
+        if account.status is not Status.PENDING:
+            return account, ""
         url = publisher.api.url(subscription.id, "activate")
         try:
             answer = await publisher.api.call("activate", "POST", url, json={"planId": subscription.plan_id})
-            answer.json()
-        except (ApiRefused, ValueError):
+        except (ApiRefused, ApiUnavailable):
+            return await activate(account, subscription)
+        try:
+            _ = answer.json() if answer.content else None
+        except ValueError:
             return account, "The activation has failed."
-        return _active(publisher, account), ""
+        present = await publisher.follower.find(subscription.id)
+        publisher.accounts.save(account.activated())
+        return (publisher.follower.follow(present) if present is not None else None) or account, ""
 
     replace(publisher.landing, "activate", activate_and_read)
 
@@ -167,8 +174,10 @@ def shows_failed_activations_as_active(publisher: ReferencePublisher) -> None:
     activate = publisher.landing.activate
 
     async def activate_regardless(account: Account, subscription: Subscription) -> tuple[Account, str]:
-        account, _trouble = await activate(account, subscription)
-        return _active(publisher, account), ""
+        if not account.activation_accepted:
+            account = dataclasses.replace(account, status=Status.PENDING)
+        account, trouble = await activate(account, subscription)
+        return (_active(publisher, account) if trouble else account), ""
 
     replace(publisher.landing, "activate", activate_regardless)
 
