@@ -2,10 +2,10 @@
 
 import dataclasses
 from collections.abc import Callable
-from html import escape
 from typing import Any
 from urllib.parse import unquote_plus
 
+from markupsafe import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -292,7 +292,7 @@ def shows_the_access_token(publisher: ReferencePublisher) -> None:
 @defect("shows-names-unescaped", breaks=["GET-038"])
 def shows_names_unescaped(publisher: ReferencePublisher) -> None:
     """The subscription's name becomes part of the page as it is, markup included."""
-    _rewriting_purchase_page(publisher, lambda html, bought: html.replace(escape(bought.name), bought.name))
+    _rewriting_purchase_page(publisher, lambda html, bought: html.replace(str(escape(bought.name)), bought.name))
 
 
 def _rewriting_purchase_page(publisher: ReferencePublisher, rewrite: Callable[[str, Subscription], str]) -> None:
