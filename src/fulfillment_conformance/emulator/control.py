@@ -236,8 +236,6 @@ class Control:
             },
         )
 
-    # --- inside ---
-
     async def answered(self, handler: Handler, request: Request) -> Reply:
         """Return what one of the calls above answers, its refusals included; no key is asked for."""
         try:
@@ -269,7 +267,7 @@ class Control:
     def _visit(self, token: str) -> dict[str, Any]:
         """Return a purchase token and where the buyer's browser goes with it."""
         landing_page = self._emulator.landing_page_url
-        return {"token": token, "landingPageUrl": None if landing_page is None else landing_url(landing_page, token)}
+        return {"token": token, "landingPageUrl": landing_page and self._emulator.landing_url(landing_page, token)}
 
     def _event(self, subscription_id: str, values: Mapping[str, Any]) -> Callable[[], Operation]:
         market = self._emulator.market

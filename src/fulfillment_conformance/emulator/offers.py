@@ -1,11 +1,22 @@
 """What can be bought in the emulator, and by whom; offers in the shape of the control protocol."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from fulfillment_conformance.emulator.documents import BadDocument, values_in
 from fulfillment_conformance.emulator.identity.settings import BUYER, FABRIKAM, STRANGER_TENANT_ID, IdentitySettings
-from fulfillment_conformance.marketplace import MONTHLY, YEARLY, BillingTerm, Customer, Offer, Plan
+from fulfillment_conformance.marketplace import (
+    MONTHLY,
+    YEARLY,
+    BillingTerm,
+    Customer,
+    MeteredQuantity,
+    MeteringDimension,
+    Offer,
+    Plan,
+)
 
 BENEFICIARY = Customer(
     email=BUYER.mail or BUYER.user_principal_name,
@@ -31,10 +42,15 @@ def default_offers(identity: IdentitySettings) -> tuple[Offer, ...]:
         BillingTerm(term_unit=f"P{years}Y", term_description=f"{years}-year plan", charge_duration=charged)
         for years, charged in ((1, None), (2, "P1Y"), (3, "P1M"))
     )
+    calls = MeteringDimension(
+        id="calls", unit_of_measure="thousand calls", display_name="Calls", price_per_unit=Decimal("0.5")
+    )
+    included = (MeteredQuantity(dimension_id=calls.id, units="100"),)
+    metered = tuple(replace(term, metered_quantity_included=included) for term in (MONTHLY, YEARLY))
     for_beneficiary, for_stranger = frozenset({BENEFICIARY.tenant_id}), frozenset({STRANGER_TENANT_ID})
     flat = (
         Plan(plan_id="silver", description="For small teams."),
-        Plan(plan_id="gold", description="For large teams."),
+        Plan(plan_id="gold", description="For large teams.", terms=metered, metering_dimensions=(calls,)),
         Plan(plan_id="trial", description="One month without charge.", has_free_trials=True),
         Plan(plan_id="private", description="Negotiated.", is_private=True, audience=for_beneficiary),
         Plan(plan_id="hidden", description="Negotiated by somebody else.", is_private=True, audience=for_stranger),

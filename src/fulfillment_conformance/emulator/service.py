@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from fulfillment_conformance.emulator.callers import Callers, ObservedVerifier
 from fulfillment_conformance.emulator.clock import VirtualClock, wall_clock
-from fulfillment_conformance.emulator.control import Control
+from fulfillment_conformance.emulator.control import Control, landing_url
 from fulfillment_conformance.emulator.delivery import GENUINE, Courier, Notification
 from fulfillment_conformance.emulator.deviations import apply
 from fulfillment_conformance.emulator.faults import FaultPlan
@@ -46,6 +46,7 @@ class Emulator:
         courier: webhook delivery.
         faults: what is done to single calls on purpose.
         landing_page_url: where buyers are sent from now on.
+        landing_url: makes the address that a buyer's browser opens, from the landing page's and a purchase token.
 
     Raises:
         UsageProblem: a deviation in the settings does not exist.
@@ -88,6 +89,7 @@ class Emulator:
         )
         self.faults = FaultPlan()
         self.landing_page_url = settings.landing_page_url
+        self.landing_url = landing_url
         self._compose: Composer = self._genuine
         apply(settings.deviations, self)
         self.app = self._application(observer)

@@ -60,7 +60,7 @@ def billing_begins_with_the_purchase(emulator: "Emulator") -> None:
             document["term"] |= {"startDate": document["created"], "endDate": document["created"]}
 
 
-@deviation("activate-takes-suspended-subscriptions", breaks=["ACT-012"])
+@deviation("activate-takes-suspended-subscriptions", breaks=["ACT-012", "LCY-025"])
 def takes_suspended_subscriptions(emulator: "Emulator") -> None:
     """Activating a Suspended subscription is answered 200."""
 
@@ -103,3 +103,22 @@ def looks_at_no_signature(emulator: "Emulator") -> None:
 def serves_other_publishers(emulator: "Emulator") -> None:
     """Any publisher can activate any subscription."""
     lets_in(emulator, "activate", "Forbidden")
+
+
+@deviation("yearly-activations-fail-without-a-word", breaks=["ACT-019"])
+def yearly_activations_fail_without_a_word(emulator: "Emulator") -> None:
+    """An accepted activation of a yearly subscription fails afterwards, and no Unsubscribe says so."""
+    failed = set()
+
+    @decision(emulator.market, "activate")
+    def in_vain(activate: Any, caller: Any, subscription_id: str, **values: Any) -> Any:
+        subscription = activate(caller, subscription_id, **values)
+        if subscription.term.unit == "P1Y":
+            failed.add(subscription_id)
+            emulator.market.fail_activation(subscription_id)
+        return subscription
+
+    @decision(emulator.market, "announce")
+    def others_only(announce: Any, operation: Any, subscription: Any) -> None:
+        if subscription.id not in failed:
+            announce(operation, subscription)

@@ -5,10 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 from fulfillment_conformance.emulator.delivery import Notification
 from fulfillment_conformance.emulator.deviations.registry import Json, decision, deviation, payloads
-from fulfillment_conformance.marketplace import Action, Delivery
+from fulfillment_conformance.marketplace import Action, Delivery, SubscriptionStatus
 
 if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
+
+
+@deviation("notifications-are-put", breaks=["WHK-001"])
+def are_put(emulator: "Emulator") -> None:
+    """The webhook is called by PUT."""
+
+    @decision(emulator.courier, "_attempt")
+    async def put(attempt: Any, delivery: Any, notification: Any, url: str, method: str) -> Any:
+        return await attempt(delivery, notification, url, "PUT" if method == "POST" else method)
 
 
 @deviation("failed-notifications-are-not-repeated", breaks=["WHK-006"])
@@ -67,7 +76,7 @@ def a_4xx_undoes_suspension(emulator: "Emulator") -> None:
             emulator.market.resume(emulator.market.find(delivery.operation.subscription_id))
 
 
-@deviation("notifications-have-ids-of-their-own", breaks=["EVT-001", "WHK-038", "OPG-002"])
+@deviation("notifications-have-ids-of-their-own", breaks=["EVT-001", "WHK-038", "OPG-002", "CHP-006", "CHQ-005"])
 def have_ids_of_their_own(emulator: "Emulator") -> None:
     """The id of a notification is not that of its operation."""
 
@@ -205,3 +214,15 @@ def cancellations_are_not_announced(emulator: "Emulator") -> None:
 def automatic_activation_is_not_announced(emulator: "Emulator") -> None:
     """No notification is sent when a plan with automatic activation is bought."""
     _never_told(emulator, Action.SUBSCRIBE)
+
+
+@deviation("purchases-are-announced", breaks=["EVT-038"])
+def purchases_are_announced(emulator: "Emulator") -> None:
+    """Subscribe is sent for a purchase that waits for activation, too."""
+
+    @decision(emulator.market, "purchase")
+    def announced(purchase: Any, wanted: Any) -> Any:
+        subscription, token = purchase(wanted)
+        if subscription.status is SubscriptionStatus.PENDING_FULFILLMENT_START:
+            emulator.market._notify(emulator.market.find(subscription.id), Action.SUBSCRIBE)
+        return subscription, token

@@ -106,3 +106,13 @@ def suspended_subscriptions_are_renewed(emulator: "Emulator") -> None:
         record.subscription = replace(record.subscription, status=_SUBSCRIBED)
         end(subscription_id)
         record.subscription = replace(record.subscription, status=status)
+
+
+@deviation("automatic-activation-waits", breaks=["AAC-001", "AAC-005", "EVT-036"])
+def automatic_activation_waits(emulator: "Emulator") -> None:
+    """A plan with automatic activation waits for activation all the same."""
+
+    @decision(emulator.market, "start_service")
+    def not_by_itself(start: Any, record: Any) -> None:
+        if record.activation_accepted or record.status is not _PENDING:
+            start(record)

@@ -14,7 +14,7 @@ from fulfillment_conformance.emulator.deviations.registry import (
     refuses_with,
 )
 from fulfillment_conformance.emulator.fulfillment import Answer
-from fulfillment_conformance.emulator.messages import Reply, Request
+from fulfillment_conformance.emulator.messages import Reply, Request, error_reply
 
 if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
@@ -72,6 +72,24 @@ def ended_operations_stay_listed(emulator: "Emulator") -> None:
         return reply
 
 
+@deviation("no-operations-are-not-found", breaks=["OPL-002", "OPL-011", "HDR-001", "HDR-002", "HDR-007"])
+def no_operations_are_not_found(emulator: "Emulator") -> None:
+    """Listing operations where none is pending is answered 404."""
+
+    @answers(emulator, "list_operations")
+    def not_found(request: Request, answer: Answer) -> Reply:
+        reply = answer(request)
+        if reply.status == 200 and not reply.document["operations"]:
+            return Reply(404, error_reply(404, "OperationNotFound", "None is pending.").document, reply.headers)
+        return reply
+
+
+@deviation("listed-seats-are-words", breaks=["OPL-005"])
+def listed_seats_are_words(emulator: "Emulator") -> None:
+    """The quantity of listed operations is a word."""
+    _each_listed(emulator, lambda operation: operation.update(quantity="many") if "quantity" in operation else None)
+
+
 @deviation("operation-ids-are-in-capitals", breaks=["OPG-001"])
 def ids_are_in_capitals(emulator: "Emulator") -> None:
     """The id that Get operation shows is not, letter by letter, the one that was asked for."""
@@ -89,6 +107,25 @@ def are_running(emulator: "Emulator") -> None:
         emulator,
         lambda operation: operation.update(status="Running") if operation["status"] == "InProgress" else None,
     )
+
+
+@deviation("conflicts-are-failures", breaks=["OPG-004"])
+def conflicts_are_failures(emulator: "Emulator") -> None:
+    """The status of a change to the present value is Failed."""
+    _shown(emulator, lambda operation: operation.update(status="Failed") if operation["status"] == "Conflict" else None)
+
+
+@deviation("ended-operations-go-on", breaks=["OPG-017"])
+def ended_operations_go_on(emulator: "Emulator") -> None:
+    """An operation that has ended is InProgress again when it is looked at a second time."""
+    seen: set[str] = set()
+
+    @bodies(emulator, "get_operation")
+    def again(operation: Json) -> None:
+        if operation["status"] == "Succeeded":
+            if operation["id"] in seen:
+                operation["status"] = "InProgress"
+            seen.add(operation["id"])
 
 
 @deviation("actions-begin-small", breaks=["OPG-005"])

@@ -81,7 +81,7 @@ def of_unknown_subscriptions_are_bad(emulator: "Emulator") -> None:
     refuses_with(emulator, 400, "SubscriptionNotFound", "list_available_plans")
 
 
-@deviation("plans-need-no-access-token", breaks=["AUT-011", "PLN-010"])
+@deviation("plans-need-no-access-token", breaks=["AUT-011", "AUT-012", "PLN-010"])
 def need_no_access_token(emulator: "Emulator") -> None:
     """The plan list is shown to everybody."""
     lets_in(emulator, "list_available_plans", "AccessTokenMissing")
@@ -128,6 +128,29 @@ def prices_are_text(emulator: "Emulator") -> None:
             term["price"] = f"{term['price']:.2f}"
 
     _each_plan(emulator, text)
+
+
+@deviation("included-units-are-numbers", breaks=["PLN-018"])
+def included_units_are_numbers(emulator: "Emulator") -> None:
+    """The units that a billing term includes are a number."""
+
+    def number(plan: Json) -> None:
+        for term in plan["planComponents"]["recurrentBillingTerms"]:
+            for included in term["meteredQuantityIncluded"]:
+                included["units"] = int(included["units"])
+
+    _each_plan(emulator, number)
+
+
+@deviation("metering-dimensions-have-no-unit", breaks=["PLN-019"])
+def metering_dimensions_have_no_unit(emulator: "Emulator") -> None:
+    """The unitOfMeasure of metering dimensions is missing."""
+
+    def unitless(plan: Json) -> None:
+        for dimension in plan["planComponents"]["meteringDimensions"]:
+            del dimension["unitOfMeasure"]
+
+    _each_plan(emulator, unitless)
 
 
 @deviation("private-plans-cannot-be-switched-to", breaks=["CHP-020"])

@@ -217,7 +217,7 @@ def decodes_the_token_itself(emulator: "Emulator") -> None:
         return answer(request)
 
 
-@deviation("resolve-is-open-to-everybody", breaks=["AUT-011", "RES-020"])
+@deviation("resolve-is-open-to-everybody", breaks=["AUT-011", "AUT-012", "RES-020"])
 def is_open_to_everybody(emulator: "Emulator") -> None:
     """Resolve needs no access token."""
     lets_in(emulator, "resolve", "AccessTokenMissing")
