@@ -125,13 +125,14 @@ def test_an_unknown_subscription_is_not_activated(marketplace, purchase, unknown
 @pytest.mark.parametrize("fault", UNUSABLE_TOKENS)
 def test_without_a_usable_access_token_nothing_is_activated(marketplace, purchase, credentials, check, fault):
     """No usable access token: 401 or 403, and nothing starts."""
+    before = marketplace.get_subscription(purchase.id).status
     refused = marketplace.activate(purchase.id, plan=purchase.plan, **credentials(fault))
-    status = marketplace.get_subscription(purchase.id).status
+    after = marketplace.get_subscription(purchase.id).status
 
     check("ACT-016").refused(
         refused, with_status=(401, 403), while_twin=marketplace.activate(purchase.id, plan=purchase.plan)
     )
-    check("ACT-016").equals(status, "PendingFulfillmentStart")
+    check("ACT-016").equals(after, before)
 
 
 @requirement("ACT-017")
@@ -145,6 +146,27 @@ def test_another_publisher_cannot_activate(marketplace, marketplace_under_test, 
         refused, with_status=(401, 403), while_twin=marketplace.activate(purchase.id, plan=purchase.plan)
     )
     check("ACT-017").equals(status, "PendingFulfillmentStart")
+
+
+@requirement("ACT-019")
+def test_an_activation_that_fails_afterwards_is_announced(marketplace, situations, webhook, check):
+    """Where an accepted activation ends in Unsubscribed instead of Subscribed, the webhook hears of it."""
+    offer, plan = situations.a_plan()
+    purchases = [situations.buy(plan=(offer, plan), term_unit=unit) for unit in plan.term_units]
+    accepted = [purchase for purchase in purchases if marketplace.activate(purchase.id, plan=plan.plan_id).is_success]
+    came_to_be = {purchase: situations.wait_for_status(purchase, "Subscribed") for purchase in accepted}
+    failed = {purchase: shown for purchase, shown in came_to_be.items() if shown.status.value == "Unsubscribed"}
+    if not failed:
+        check("ACT-019").not_applicable("no accepted activation failed, and nothing can be asked to let one fail")
+
+    for purchase, shown in failed.items():
+        announced = webhook.hears(purchase, "Unsubscribe") is not None
+        check("ACT-019").that(
+            announced,
+            expected="the webhook called with Unsubscribe",
+            actual="called" if announced else "not called",
+            rests_on=[shown],
+        )
 
 
 @requirement("ACT-024")

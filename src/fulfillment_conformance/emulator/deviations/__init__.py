@@ -4,14 +4,17 @@ from fulfillment_conformance.emulator.deviations import (  # noqa: F401 - import
     activate,
     authorization,
     changes,
+    csp,
     events,
     get,
     headers,
+    landing_page,
     lifecycle,
     listing,
     operations,
     plans,
     resolve,
+    terms,
 )
 from fulfillment_conformance.emulator.deviations.registry import DEVIATIONS, Deviation, apply
 
