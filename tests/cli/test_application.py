@@ -10,7 +10,6 @@ from fulfillment_conformance import __version__
 from fulfillment_conformance.cli import application
 from fulfillment_conformance.errors import EnvironmentUnavailable, SuiteFault
 
-
 COMMANDS = sorted(application.app.commands)
 
 

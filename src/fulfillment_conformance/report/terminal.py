@@ -142,6 +142,14 @@ class Progress:
         self.close()
 
 
+class _Console(Console):
+    """A console whose owner decides what happens when nobody reads any more; rich's own ends the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error that is being handled pass."""
+        raise BrokenPipeError
+
+
 def _copy_of_stdout() -> TextIO | None:
     """Return standard output as it is now, whatever is captured later; None if it has no file descriptor."""
     try:
@@ -155,7 +163,7 @@ def _copy_of_stdout() -> TextIO | None:
 def _display(mode: Mode, stream: TextIO, tally: Tally) -> Display:
     if mode == "json":
         return JsonLines(stream, tally)
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = _Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
     if mode == "quiet":
         return Quiet(console)
     return (
