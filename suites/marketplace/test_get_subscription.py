@@ -11,6 +11,7 @@ from fulfillment_conformance.marks import requirement
 
 STATUSES = ["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"]
 TERM_UNIT = re.compile(r"P\d+[MY]")
+E_MAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 @requirement("GET-001")
@@ -235,6 +236,32 @@ def test_the_creation_time_is_shown(marketplace, situations, purchase, check):
     )
 
 
+@requirement("GET-027")
+def test_the_time_of_the_last_change_does_not_matter(marketplace, purchase, check):
+    """The field lastModified is deprecated: absent, or anything, 0001-01-01T00:00:00 for instance."""
+    shown = marketplace.get_subscription(purchase.id)["lastModified"]
+
+    check("GET-027").that(
+        True, expected="anything", actual=shown.value, rests_on=[shown], notes=[f"lastModified is {shown.value!r}"]
+    )
+
+
+@requirement("GET-037")
+def test_e_mail_addresses_are_such_without_the_blanks_around_them(marketplace, purchase, check):
+    """The emailId of beneficiary and purchaser, trimmed, has a name, an @ and a domain, and is the one resolve tells."""
+    got, resolved = marketplace.get_subscription(purchase.id), marketplace.resolve(purchase.token)
+
+    for party in ("beneficiary", "purchaser"):
+        shown, told = got[party]["emailId"], resolved["subscription"][party]["emailId"]
+        check("GET-037").that(
+            isinstance(shown.value, str) and E_MAIL.fullmatch(shown.value.strip()) is not None,
+            expected=f"{shown.name} an e-mail address",
+            actual=shown.value,
+            rests_on=[shown],
+        )
+        check("GET-037").equals(_trimmed(shown.value), _trimmed(told.value))
+
+
 @requirement("GET-029", "GET-030", "GET-031")
 def test_the_term_of_an_active_subscription(marketplace, situations, check):
     """The term starts on the day of activation and ends with the last day of its duration."""
@@ -290,3 +317,7 @@ def test_the_payment_interval_is_a_duration_or_missing(marketplace, subscribed, 
         actual=charge.value,
         rests_on=[charge],
     )
+
+
+def _trimmed(value):
+    return value.strip() if isinstance(value, str) else value

@@ -1,7 +1,11 @@
 """Headers, versioning and the shape of answers on every operation (catalogue theme HDR)."""
 
 import json
+import socket
+import ssl
 import uuid
+import warnings
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,6 +28,27 @@ READS = {
     "operations": lambda api, purchase, **faults: api.list_operations(purchase.id, **faults),
 }
 """The operations that change nothing, so that one purchase serves them all."""
+
+MISTAKES = {
+    "body-of-another-type": lambda api, subscribed: api.change_plan(
+        subscribed.id, None, content=b"planId=silver", headers={"content-type": "application/x-www-form-urlencoded"}
+    ),
+    "body-in-another-encoding": lambda api, subscribed: api.change_plan(
+        subscribed.id, None, content='{"planId": "gold"}'.encode("utf-16")
+    ),
+    "body-that-is-an-array": lambda api, subscribed: api.change_plan(subscribed.id, None, json=[]),
+    "body-where-none-belongs": lambda api, subscribed: api.get_subscription(subscribed.id, content=b"{"),
+    "version-given-twice": lambda api, subscribed: api.request(
+        "GET", f"/{subscribed.id}?api-version=2018-08-31&api-version=1999-01-01", "get", api_version=None
+    ),
+    "filter-far-too-long": lambda api, subscribed: api.list_available_plans(subscribed.id, plan="p" * 2000),
+    "path-that-nobody-serves": lambda api, subscribed: api.request("GET", f"/{subscribed.id}/nothing", "get nothing"),
+    "operation-of-no-guid": lambda api, subscribed: api.get_operation(subscribed.id, "not-a-guid"),
+    "ids-with-blanks": lambda api, subscribed: api.get_subscription(
+        subscribed.id, headers={"x-ms-requestid": "a b c", "x-ms-correlationid": "d e f"}
+    ),
+}
+"""Requests that are wrong in a way for which no page names a status."""
 
 
 @requirement("HDR-001", "HDR-002")
@@ -155,6 +180,25 @@ def test_answers_to_changes_are_json_or_empty(marketplace, situations, purchase,
         )
 
 
+@requirement("HDR-017")
+def test_what_errors_look_like_is_recorded(marketplace, purchase, unknown_id, check):
+    """Error bodies have no documented form except for status 500; what they are like goes into the report."""
+    errors = [
+        marketplace.get_subscription(unknown_id),
+        marketplace.resolve("not-a-token"),
+        marketplace.get_subscription(purchase.id, token=None),
+    ]
+
+    for answer in errors:
+        check("HDR-017").that(
+            True,
+            expected="any body",
+            actual=_kind_of_body(answer),
+            rests_on=[answer],
+            notes=[f"{answer.status_code}: {_shape(answer)}"],
+        )
+
+
 @requirement("HDR-019", "HDR-025")
 def test_a_clients_mistake_is_no_server_error(marketplace, purchase, check):
     """An id that is no GUID, a body that is no JSON, a token that is none: 4xx, never 5xx."""
@@ -222,6 +266,22 @@ def test_enumeration_values_are_not_padded(marketplace, purchase, check):
         )
 
 
+@requirement("HDR-020")
+def test_old_tls_is_not_spoken(marketplace, check):
+    """TLS 1.2 or newer is agreed on; a client that knows TLS 1.1 only is turned away."""
+    address = urlsplit(marketplace.base_url)
+    if address.scheme != "https":
+        check("HDR-020").not_applicable("the target is reached by plain HTTP")
+        return
+    modern, old = _agreed_on(address, ssl.TLSVersion.MAXIMUM_SUPPORTED), _agreed_on(address, ssl.TLSVersion.TLSv1_1)
+
+    check("HDR-020").that(
+        modern is not None and old is None,
+        expected="TLS 1.2 or newer, and no agreement on less",
+        actual=f"{modern or 'no agreement'}; with TLS 1.1 at most: {old or 'no agreement'}",
+    )
+
+
 @requirement("HDR-029")
 def test_put_on_a_subscription_is_refused(marketplace, purchase, check):
     """PUT was how version 1 started a subscription; version 2 refuses it."""
@@ -245,6 +305,20 @@ def test_timestamps_can_be_read(marketplace, purchase, check):
     )
 
 
+@requirement("HDR-033")
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_that_no_page_names_is_no_server_error(marketplace, subscribed, check, mistake):
+    """Whatever is wrong with a request by the caller's own fault, the answer stays below 500."""
+    answer = mistake(marketplace, subscribed)
+
+    check("HDR-033").that(
+        answer.is_success or answer.is_client_error,
+        expected="4xx",
+        actual=answer.status_code or answer.error,
+        rests_on=[answer],
+    )
+
+
 JSON = "application/json that can be parsed"
 
 
@@ -255,6 +329,32 @@ def _is_json(answer):
 
 def _kind_of_body(answer):
     return f"content-type {answer.header('content-type').value}, body {answer.text[:80]!r}"
+
+
+def _shape(answer):
+    """Return what a body is, without what it says."""
+    value = answer.body.value
+    if isinstance(value, dict):
+        return f"an object with {', '.join(value)}"
+    return type(value).__name__ if answer.body else "no JSON"
+
+
+def _agreed_on(address, newest):
+    """Return the version of TLS that a client up to `newest` and the target agree on, or None."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")  # or this side would refuse, too
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
+        with (
+            socket.create_connection((address.hostname, address.port or 443), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname=address.hostname) as encrypted,
+        ):
+            return encrypted.version()
+    except OSError:
+        return None
 
 
 def _lower(value: object) -> object:

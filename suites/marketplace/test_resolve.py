@@ -220,6 +220,21 @@ def test_the_customer_may_only_read_what_a_reseller_bought(marketplace, situatio
     check("RES-028").equals(marketplace.resolve(purchase.token)["subscription"]["allowedCustomerOperations"], ["Read"])
 
 
+@requirement("RES-029")
+def test_what_a_bad_token_is_answered_is_recorded(marketplace, purchase, check):
+    """The live service names the code InvalidValue and a decryption failure; any body does."""
+    for token in ("!!not-a-token!!", purchase.token[::-1]):
+        answer = marketplace.resolve(token)
+        code = answer["error"]["code"]
+        check("RES-029").that(
+            True,
+            expected="any body",
+            actual=answer.text[:200],
+            rests_on=[answer],
+            notes=[f"{answer.status_code}, code {code.value if code else 'absent'}"],
+        )
+
+
 @requirement("RES-031")
 def test_resolve_is_not_a_get(marketplace, purchase, check):
     """Only POST is defined for resolve."""
