@@ -33,7 +33,7 @@ def test_a_cancelled_subscription_becomes_unsubscribed(marketplace, situations, 
 def test_the_webhook_is_called_when_the_cancellation_is_complete(marketplace, webhook, subscribed, check):
     """Unsubscribe comes for the subscription."""
     cancelled = marketplace.cancel(subscribed.id)
-    notification = webhook.hears(subscribed, "Unsubscribe")
+    notification = webhook.hears(subscribed, "Unsubscribe", operation=cancelled.operation_id)
 
     check("DEL-004").that(
         notification is not None,
@@ -105,7 +105,8 @@ def test_a_pending_purchase_can_be_cancelled(marketplace, situations, purchase, 
     cancelled = marketplace.cancel(purchase.id)
 
     check("DEL-018").status(cancelled, 202)
-    check("DEL-018").equals(situations.wait_for_status(purchase, "Unsubscribed").status, "Unsubscribed")
+    after = situations.wait_for_status(purchase, "Unsubscribed", operation=cancelled.operation_id)
+    check("DEL-018").equals(after.status, "Unsubscribed")
 
 
 @requirement("DEL-019")

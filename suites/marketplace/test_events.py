@@ -269,10 +269,10 @@ def test_a_reinstated_subscription_becomes_active(marketplace, situations, webho
 def test_a_cancellation_is_announced(situations, webhook, subscribed, has_its_status, check, by):
     """Unsubscribe: status Succeeded, and inside an Unsubscribed subscription, whoever cancelled."""
     if by == "customer":
-        situations.event(subscribed, "Unsubscribe")
+        operation = situations.event(subscribed, "Unsubscribe")
     else:
-        situations.cancelled(subscribed)
-    notification = webhook.expects(subscribed, "Unsubscribe")
+        operation = str(situations.cancelled(subscribed)["id"].value)
+    notification = webhook.expects(subscribed, "Unsubscribe", operation=operation)
 
     has_its_status(check("EVT-032"), notification, "Succeeded")
     check("EVT-032").equals(notification.subscription["saasSubscriptionStatus"], "Unsubscribed")
@@ -285,7 +285,7 @@ def test_a_cancellation_waits_for_nobody(marketplace, announced, check):
     operations = marketplace.list_operations(purchase.id)
 
     check("EVT-033").that(
-        operations.is_success and not operations["operations"].value,
+        operations.is_success and not operations.entries,
         expected="no outstanding operation",
         actual=operations.text[:200] if operations.is_success else operations.status_code,
         rests_on=[notification, operations],

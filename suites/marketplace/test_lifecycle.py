@@ -61,11 +61,12 @@ def test_a_purchase_begins_pending(marketplace, purchase, check):
 def test_a_pending_purchase_is_cancelled(marketplace, situations, purchase, check, by):
     """Cancelled before activation, by the customer or by the publisher, it is Unsubscribed."""
     if by == "customer":
-        situations.event(purchase, "Unsubscribe")
+        operation = situations.event(purchase, "Unsubscribe")
     else:
-        marketplace.cancel(purchase.id)
+        operation = marketplace.cancel(purchase.id).operation_id
+    after = situations.wait_for_status(purchase, "Unsubscribed", operation=operation)
 
-    check("LCY-004").equals(situations.wait_for_status(purchase, "Unsubscribed").status, "Unsubscribed")
+    check("LCY-004").equals(after.status, "Unsubscribed")
 
 
 @requirement("LCY-005")
@@ -185,11 +186,11 @@ def test_thirty_days_without_payment_end_a_subscription(marketplace, situations,
 def test_an_active_subscription_is_cancelled(marketplace, situations, webhook, subscribed, check, by):
     """Cancelled by the customer or the publisher, it is Unsubscribed, and the publisher is told."""
     if by == "customer":
-        situations.event(subscribed, "Unsubscribe")
+        operation = situations.event(subscribed, "Unsubscribe")
     else:
-        marketplace.cancel(subscribed.id)
-    after = situations.wait_for_status(subscribed, "Unsubscribed")
-    notification = webhook.hears(subscribed, "Unsubscribe")
+        operation = marketplace.cancel(subscribed.id).operation_id
+    after = situations.wait_for_status(subscribed, "Unsubscribed", operation=operation)
+    notification = webhook.hears(subscribed, "Unsubscribe", operation=operation)
 
     check("LCY-012").equals(after.status, "Unsubscribed")
     check("LCY-012").that(
@@ -279,7 +280,7 @@ def test_the_publishers_own_change_is_announced_as_an_operation_of_the_marketpla
         subscribed, lambda notification: marketplace.get_operation(subscribed.id, str(notification.operation_id))
     )
     change = situations.begin_change(subscribed, by="publisher")
-    webhook.expects(subscribed, "ChangePlan")
+    webhook.expects(subscribed, "ChangePlan", operation=change.operation_id)
 
     check("LCY-017").status(seen["ChangePlan"], 200)
     check("LCY-017").equals(seen["ChangePlan"]["id"], change.operation_id)

@@ -31,7 +31,7 @@ def listed(marketplace, situations, webhook):
 
 def entry_of(answer, change):
     """Return the entry of a change in a list of operations, None when it is not there."""
-    return next((entry for entry in answer["operations"] if entry["id"].value == change.operation_id), None)
+    return next((entry for entry in answer.entries if entry["id"].value == change.operation_id), None)
 
 
 @requirement("OPL-001")
@@ -47,7 +47,7 @@ def test_a_pending_change_is_listed(marketplace, situations, check):
         expected=f"operations with operation {change.operation_id} alone",
         actual=f"operations {ids}" if answer["operations"] else answer.text[:200],
         rests_on=[answer],
-        observed="the list stays empty" if answer.is_success and not ids else None,
+        observed="the list stays empty" if answer.is_success and not answer.entries else None,
     )
 
 
@@ -157,9 +157,9 @@ def test_what_is_only_announced_is_not_listed(marketplace, situations, check, ac
     answer = marketplace.list_operations(purchase.id)
 
     check("OPL-012").that(
-        answer.is_success and not answer["operations"].value,
+        answer.is_success and not answer.entries,
         expected="no outstanding operation",
         actual=answer.text[:200] if answer.is_success else answer.status_code,
         rests_on=[answer],
-        notes=[f"operation {operation_id} of {action} is listed"] if answer["operations"].value else [],
+        notes=[f"operation {operation_id} of {action} is listed"] if answer.entries else [],
     )

@@ -100,9 +100,10 @@ class FulfillmentClient:
         """DELETE the subscription."""
         return AcceptedAnswer(self._call("DELETE", f"/{_part(subscription_id)}", "cancel", **faults))
 
-    def list_operations(self, subscription_id: str, **faults: Any) -> Answer:
+    def list_operations(self, subscription_id: str, **faults: Any) -> "OperationListAnswer":
         """GET the outstanding operations."""
-        return Answer(self._call("GET", f"/{_part(subscription_id)}/operations", "list operations", **faults))
+        path = f"/{_part(subscription_id)}/operations"
+        return OperationListAnswer(self._call("GET", path, "list operations", **faults))
 
     def get_operation(self, subscription_id: str, operation_id: str, **faults: Any) -> OperationAnswer:
         """GET one operation."""
@@ -205,6 +206,15 @@ class ListAnswer(Answer):
         """The link to the next page, or None on the last."""
         link = self["@nextLink"].value
         return link if isinstance(link, str) and link else None
+
+
+class OperationListAnswer(Answer):
+    """The outstanding operations of a subscription."""
+
+    @property
+    def entries(self) -> list[Any]:
+        """The readings of the listed operations, of a bare array too: which shape is right is the matter of OPL-001."""
+        return list(self["operations"]) or list(self.body)
 
 
 class AcceptedAnswer(Answer):

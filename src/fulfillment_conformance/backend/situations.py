@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from fulfillment_conformance.answers import Answer, OperationAnswer, Reading, SubscriptionAnswer
 from fulfillment_conformance.backend.client import AcceptedAnswer, FulfillmentClient
+from fulfillment_conformance.backend.patience import Patience
 from fulfillment_conformance.dates import day_of
 from fulfillment_conformance.drivers.base import Action, Bought, Driver, OfferInfo, PlanInfo
 from fulfillment_conformance.exchange import Exchange
@@ -31,6 +32,10 @@ FINAL = frozenset({"Succeeded", "Failed", "Conflict"})
 """Statuses in which an operation stays."""
 REAL_LIMIT = 30.0
 """Seconds of real waiting on a target whose clock cannot be advanced."""
+SETTLING = 10.0
+"""Seconds of it that remain once the operation has an outcome; fewer on a target that has shown to be quick."""
+SOON = 5.0
+"""Seconds of real waiting while the target's own time stands still, or hardly moves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,11 @@ class Change:
         """Return the field of an answer that this change is about."""
         return answer["quantity"] if self.plan is None else answer["planId"]
 
+    def shows_in(self, answer: SubscriptionAnswer | OperationAnswer) -> bool:
+        """Whether an answer shows the value asked for, whichever way seats are written."""
+        shown = self.value_in(answer).value
+        return shown == self.wanted or str(shown).strip() == str(self.wanted)
+
     @property
     def wanted(self) -> str | int | None:
         """The value asked for."""
@@ -91,6 +101,7 @@ class Situations:
         self.client = client
         self.publisher_id = publisher_id
         self._redactor = redactor
+        self._settling = Patience(shortest=2.0, longest=SETTLING)
         self._offers: tuple[OfferInfo, ...] | None = None
 
     def has(self, capability: str) -> bool:
@@ -285,9 +296,43 @@ class Situations:
             )
         return answer
 
-    def wait_for_status(self, purchase: Purchase, status: str) -> SubscriptionAnswer:
-        """Wait until a subscription shows a status, and return the last answer, whether it does or not."""
-        return self.wait(lambda: self.client.get_subscription(purchase.id), lambda got: got.status.value == status)
+    def wait_for_status(self, purchase: Purchase, status: str, *, operation: str | None = None) -> SubscriptionAnswer:
+        """Wait until a subscription shows a status, and return the last answer, whether it does or not.
+
+        Args:
+            purchase: the subscription.
+            status: the status.
+            operation: the operation that leads to it; when it has had an outcome for a while there is nothing to wait
+                for any more.
+        """
+        began = time.monotonic()
+        idle = self.idle_after(purchase, operation, self._settling)
+        answer = self.wait(
+            lambda: self.client.get_subscription(purchase.id),
+            lambda got: got.status.value == status or idle(),
+        )
+        if answer.status.value == status:
+            self._settling.took(time.monotonic() - began)
+        return answer
+
+    def idle_after(self, purchase: Purchase, operation: str | None, patience: Patience) -> Callable[[], bool]:
+        """Return a function that says whether an operation has had an outcome for as long as `patience` allows.
+
+        Where the target's clock can be advanced, or no operation is named, it never says so: waiting costs nothing, or
+        nothing is known.
+        """
+        if operation is None or self.has("clock"):
+            return lambda: False
+        since: list[float] = []
+
+        def idle() -> bool:
+            if not since:
+                if self.client.get_operation(purchase.id, operation).status.value in FINAL:
+                    since.append(time.monotonic())
+                return False
+            return time.monotonic() - since[0] >= patience.seconds
+
+        return idle
 
     def now(self) -> datetime:
         """Return the target's time, or this machine's where the target does not tell."""
@@ -341,6 +386,22 @@ class Situations:
             lambda: self.client.get_operation(change.purchase.id, change.operation_id),
             lambda operation: operation.status.value in FINAL,
         )
+
+    def ended_at_a_word(self, change: Change) -> tuple[OperationAnswer, SubscriptionAnswer]:
+        """Return a change's operation, and its subscription, once the publisher's Success shows in both.
+
+        The target's time is left alone, so that silence does not accept the change instead; what does not show within
+        `SOON` is returned as it is.
+        """
+        operation = _soon(
+            lambda: self.client.get_operation(change.purchase.id, change.operation_id),
+            lambda got: got.status.value in FINAL,
+        )
+        subscription = _soon(
+            lambda: self.client.get_subscription(change.purchase.id),
+            lambda got: operation.status.value != "Succeeded" or change.shows_in(got),
+        )
+        return operation, subscription
 
     def cancelled(self, purchase: Purchase) -> OperationAnswer:
         """Cancel through the API and return the operation as soon as it has an outcome."""
@@ -461,6 +522,16 @@ class Situations:
                 pause = min(2 * pause, 2.0)
             answer = read()
         return answer
+
+
+def _soon(read: Callable[[], A], done: Callable[[A], bool]) -> A:
+    """Read until `done`, for `SOON` at most; returns the last answer, done or not."""
+    deadline = time.monotonic() + SOON
+    answer = read()
+    while not done(answer) and answer.status_code is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+        answer = read()
+    return answer
 
 
 def _came(answer: Answer) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.backend.notifications import Notification
+from fulfillment_conformance.backend.patience import Patience
 from fulfillment_conformance.backend.receiver import Reaction, Receiver
 from fulfillment_conformance.backend.situations import Purchase, Situations
 from fulfillment_conformance.backend.under_test import MarketplaceUnderTest
@@ -26,8 +27,12 @@ COMING = timedelta(minutes=10)
 """How long a notification may be on its way, in the target's own time."""
 COMING_SECONDS = 10.0
 """How long one is waited for on a target whose clock cannot be advanced."""
+LATE_SECONDS = 5.0
+"""How long of that once the operation has an outcome; less on a target that has shown to be quick."""
+GLANCE_SECONDS = 0.25
+"""How often such a target is asked whether the operation has an outcome."""
 QUIET_SECONDS = 3.0
-"""How long such a target is listened to before it counts as having said nothing more."""
+"""How long such a target is listened to before it counts as having said nothing more; less, likewise."""
 
 
 class Webhook:
@@ -39,6 +44,8 @@ class Webhook:
         self._receiver = receiver
         self._observer = observer
         self._recorded: dict[tuple[str, int], Notification] = {}
+        self._late = Patience(shortest=2.0, longest=LATE_SECONDS)
+        self._quiet = Patience(shortest=1.0, longest=QUIET_SECONDS)
 
     def reacts(self, purchase: Purchase, *reactions: Reaction) -> None:
         """Say what happens to the coming calls about a subscription, in this order; the last reaction stays."""
@@ -68,13 +75,17 @@ class Webhook:
         self.reacts(purchase, Reaction(meanwhile=glance))
         return seen
 
-    def hears(self, purchase: Purchase, action: str, *, more_than: int = 0) -> Notification | None:
+    def hears(
+        self, purchase: Purchase, action: str, *, more_than: int = 0, operation: str | None = None
+    ) -> Notification | None:
         """Wait for a notification and return it, None when none comes.
 
         Args:
             purchase: the subscription that it is about.
             action: the event.
             more_than: how many of them there have been before.
+            operation: the operation that it is about, if that is known; when it has had an outcome for a while,
+                nothing is waited for any more.
         """
 
         def found() -> bool:
@@ -87,17 +98,23 @@ class Webhook:
                 self._situations.pass_time(seconds=30)
                 waited += timedelta(seconds=30)
         else:
-            self._wait_for(found, COMING_SECONDS)
+            idle = self._situations.idle_after(purchase, operation, self._late)
+            began = time.monotonic()
+            while not found() and not idle() and time.monotonic() - began < COMING_SECONDS:
+                self._wait_for(found, GLANCE_SECONDS)
+            if found():
+                self._late.took(time.monotonic() - began)
+                self._quiet.took(time.monotonic() - began)
         came = self._of(purchase, action)
         return came[more_than] if len(came) > more_than else None
 
-    def expects(self, purchase: Purchase, action: str) -> Notification:
-        """Wait for a notification that this test is not about.
+    def expects(self, purchase: Purchase, action: str, *, operation: str | None = None) -> Notification:
+        """Wait for a notification that this test is not about; see `hears`.
 
         Raises:
             Precondition: none comes.
         """
-        notification = self.hears(purchase, action)
+        notification = self.hears(purchase, action, operation=operation)
         if notification is None:
             came = ", ".join(str(each.action) for each in self._of(purchase)) or "nothing"
             raise Precondition(f"the webhook was not called with {action} (WHK-001, WHK-002); it heard {came}")
@@ -106,13 +123,13 @@ class Webhook:
     def heard(self, purchase: Purchase, action: str | None = None) -> list[Notification]:
         """Return all that was said about a subscription, once everything under way has arrived.
 
-        A target whose clock cannot be advanced is listened to for `QUIET_SECONDS`.
+        A target whose clock cannot be advanced is listened to for `QUIET_SECONDS` at most.
         """
         if self._situations.has("clock"):
             self._situations.driver.advance(timedelta())
         else:
             before = len(self._of(purchase, action))
-            self._wait_for(lambda: len(self._of(purchase, action)) > before, QUIET_SECONDS)
+            self._wait_for(lambda: len(self._of(purchase, action)) > before, self._quiet.seconds)
         return self._of(purchase, action)
 
     def _own(self) -> Receiver:
