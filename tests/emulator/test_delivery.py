@@ -184,6 +184,35 @@ async def test_notifications_of_one_subscription_go_in_order_others_beside_them(
     assert post.answers == [("other", 200), ("first", 200), ("second", 200)]
 
 
+async def test_a_crowd_is_delivered_a_few_at_a_time_and_none_waits_in_vain(post: Post, receiver: Receiver) -> None:
+    at_once: list[int] = []
+    busy = 0
+
+    async def slow(_: dict[str, Any]) -> int:
+        nonlocal busy
+        busy += 1
+        at_once.append(busy)
+        await asyncio.sleep(0.2)
+        busy -= 1
+        return 200
+
+    receiver.answer = slow
+    post.courier._room = asyncio.Semaphore(4)
+    post.outbox = [delivery(f"o-{number}", f"s-{number}") for number in range(16)]
+    post.courier.dispatch()
+    await post.courier.settle()
+
+    assert {status for _, status in post.answers} == {200}, "what waits longer than the time-out is sent all the same"
+    assert max(at_once) == 4
+
+
+async def test_every_attempt_has_a_connection_of_its_own(post: Post, receiver: Receiver) -> None:
+    post.outbox = [delivery("o-1"), delivery("o-2")]
+    await post.courier.settle()
+
+    assert [headers["connection"] for _, _, headers, _ in receiver.requests] == ["close", "close"]
+
+
 async def test_settling_takes_up_what_arises_meanwhile(post: Post, receiver: Receiver) -> None:
     async def one_more(payload: dict[str, Any]) -> int:
         if payload["id"] == "o-1":

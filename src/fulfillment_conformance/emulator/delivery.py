@@ -25,6 +25,9 @@ from fulfillment_conformance.marketplace import Delivery
 BODY_LIMIT: Final = 64 * 1024
 """Bytes of a receiver's answer that are read and kept."""
 
+AT_ONCE: Final = 200
+"""Attempts that may be under way at the same time; the others wait, and their time has not begun."""
+
 NO_ADDRESS: Final = "no webhook address is set; set one with PUT /control/webhook"
 
 
@@ -108,6 +111,7 @@ class Courier:
         self._trust = trust
         self._client: httpx2.AsyncClient | None = None
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(AT_ONCE)
         self.url = url
         self.hold = False
         self.held: list[Delivery] = []
@@ -185,7 +189,8 @@ class Courier:
             self._keep_unsent(delivery)
             self._answered(delivery, None)
             return
-        exchange = await self._attempt(delivery, self._compose(delivery), self.url, "POST")
+        async with self._room:
+            exchange = await self._attempt(delivery, self._compose(delivery), self.url, "POST")
         self._answered(delivery, exchange.status)
 
     def _keep_unsent(self, delivery: Delivery) -> None:
@@ -256,9 +261,13 @@ class Courier:
                 trust_env=False,  # proxy and CA variables of the machine must not decide whom we talk to
                 follow_redirects=False,
                 timeout=self._timeout,
+                # A connection kept for later may be closed by the receiver just when it is used again, and whoever
+                # gets no answer then has done nothing wrong; so every attempt has its own.
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
                 headers={
                     "accept": "*/*",
                     "accept-encoding": "identity",
+                    "connection": "close",
                     "user-agent": f"fulfillment-conformance/{__version__}",
                 },
             )
