@@ -21,6 +21,34 @@ class Call:
     make: Callable
 
 
+class Calls:
+    """One kind of call, made again and again: one that went through is followed by one in a situation of its own.
+
+    Otherwise a call that should have been refused would change the situation, and its twin fail for that.
+    """
+
+    def __init__(self, arrange):
+        self._arrange = arrange
+        self._call = arrange()
+
+    @property
+    def subscription(self):
+        """The subscription that the next call is about."""
+        return self._ready().subscription
+
+    def make(self, api, **token):
+        """Make the call."""
+        answer = self._ready().make(api, **token)
+        if answer.is_success:
+            self._call = None
+        return answer
+
+    def _ready(self):
+        if self._call is None:
+            self._call = self._arrange()
+        return self._call
+
+
 def resolve(situations):
     """Resolve the token of a fresh purchase."""
     purchase = situations.buy()
@@ -98,7 +126,7 @@ ABOUT_A_SUBSCRIPTION = [
 @pytest.fixture
 def call(request, situations):
     """Return the call that the test is parametrized with."""
-    return request.param(situations)
+    return Calls(lambda: request.param(situations))
 
 
 on_every_operation = pytest.mark.parametrize(
@@ -147,9 +175,10 @@ def test_another_application_resolves_nothing(marketplace, credentials, call, ch
 @on_every_subscription_of_others
 def test_a_subscription_of_another_publisher_is_out_of_reach(marketplace, credentials, call, check):
     """Whatever is asked of it is refused with 401 or 403, and it stays as it was; its own publisher is served."""
-    before = _shown(marketplace, call.subscription)
+    subscription = call.subscription
+    before = _shown(marketplace, subscription)
     refused = call.make(marketplace, **credentials("foreign-publisher"))
-    after = _shown(marketplace, call.subscription)
+    after = _shown(marketplace, subscription)
     twin = call.make(marketplace)
 
     for each in check.each("AUT-014", "AUT-015", "AUT-030"):
@@ -164,13 +193,14 @@ def test_two_publishers_never_see_each_other(marketplace, marketplace_under_test
     stranger = marketplace_under_test.as_publisher("foreign-publisher")
     foreign = _bought_from_somebody_else(situations)
     own_list, foreign_list = _listed(marketplace), _listed(stranger)
-    in_both = _ids(own_list) & _ids(foreign_list)
+    # What an earlier call has handed to the stranger is the matter of the test that made it (AUT-014, RES-021).
+    strayed = {purchase.id} & _ids(foreign_list) | ({foreign.id} & _ids(own_list) if foreign else set())
 
     check("AUT-025").status(foreign_list[-1], 200)
     check("AUT-025").that(
-        purchase.id in _ids(own_list) and not in_both,
-        expected="an own purchase in the own list, and no id in both lists",
-        actual=f"{len(_ids(own_list))} and {len(_ids(foreign_list))} ids, {len(in_both)} in both",
+        purchase.id in _ids(own_list) and not strayed,
+        expected="each publisher's purchase in its own list, and not in the other's",
+        actual=f"{len(_ids(own_list))} and {len(_ids(foreign_list))} ids, {len(strayed)} of the two in the wrong list",
         rests_on=[*own_list, *foreign_list],
     )
     if foreign is not None:
