@@ -73,13 +73,14 @@ def own_changes_are_not_announced(emulator: "Emulator") -> None:
             announce(operation, subscription)
 
 
-@deviation("changes-are-possible-in-every-state", breaks=["CHP-010", "CHQ-012", "LCY-014"])
+@deviation("changes-are-possible-in-every-state", breaks=["CHP-010", "CHQ-012", "LCY-014", "LCY-025"])
 def are_possible_in_every_state(emulator: "Emulator") -> None:
-    """A change is accepted for pending and suspended subscriptions, too."""
+    """A publisher's change is accepted for pending and suspended subscriptions, too."""
 
     @decision(emulator.market, "require_status")
     def any_state(require: Any, record: Any, *allowed: Any, purpose: str, otherwise: int) -> None:
-        if purpose != "a change" or record.status is SubscriptionStatus.UNSUBSCRIBED:
+        by_publisher = purpose == "a change" and otherwise == 400
+        if not by_publisher or record.status is SubscriptionStatus.UNSUBSCRIBED:
             require(record, *allowed, purpose=purpose, otherwise=otherwise)
 
 
