@@ -1,5 +1,12 @@
-"""Suspend, Reinstate, Renew and Unsubscribe: what each means for the customer's access (scenarios C01 to C06, D10)."""
+"""Subscribe, Suspend, Reinstate, Renew, Unsubscribe: what each means for the customer (scenarios C01 to C14, D10)."""
 
+from datetime import timedelta
+
+import pytest
+
+from fulfillment_conformance.emulator.faults import Answers, Rewrites
+from fulfillment_conformance.interruptions import MissingCapability
+from fulfillment_conformance.marketplace import Action
 from fulfillment_conformance.marks import requirement
 
 WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
@@ -36,6 +43,10 @@ def test_suspend_restricts_access(publisher, subscribed, check):
 @requirement("EVT-028", "EVT-030")
 def test_reinstate_brings_everything_back(publisher, subscribed, check):
     """After Suspend and Reinstate the customer has access, plan and seats as before."""
+    if publisher.service.claims.refuses_reinstatement:
+        for each in check.each("EVT-028", "EVT-030"):
+            each.not_applicable("claims.refuses_reinstatement: the publisher says that it does not reinstate")
+        return
     if not publisher.shows_state:
         for each in check.each("EVT-028", "EVT-030"):
             each.untestable(WITHOUT_STATE)
@@ -58,6 +69,75 @@ def test_reinstate_brings_everything_back(publisher, subscribed, check):
     )
     check("EVT-028").equals(after.plan, before.plan.value)
     check("EVT-028").equals(after.seats, before.seats.value)
+
+
+@requirement("OPP-017")
+@pytest.mark.parametrize("status", [200, 400, 409])
+def test_a_report_on_reinstate_may_be_answered_in_any_way(microsoft, publisher, subscribed, check, status):
+    """PATCH Success of a Reinstate, or none: both are right, and access is back whatever the PATCH is answered."""
+    if publisher.service.claims.refuses_reinstatement:
+        check("OPP-017").not_applicable("claims.refuses_reinstatement: the publisher says that it does not reinstate")
+        return
+    publisher.receives(subscribed.suspend())
+    announcement = subscribed.reinstate()
+    fault = Rewrites(lambda _: b"", "body") if status == 200 else Answers(status)
+    with microsoft.disturbed(fault, call="settle_operation", of=subscribed.id):
+        answer = publisher.receives(announcement)
+        account = subscribed.eventually(lambda now: now.gives_access)
+        microsoft.advance(timedelta(seconds=11))
+    words = [subscribed.word_of(patch) for patch in subscribed.patches(announcement.operation.id)]
+
+    check("OPP-017").that(
+        answer.is_success and all(word == "Success" for word in words) and (account is None or account.gives_access),
+        expected=f"200, PATCH Success or none (answered {status}), access",
+        actual=f"{answer.status_code}, PATCH {words or 'none'}, {account.status if account else 'no state page'}",
+        rests_on=[answer, *subscribed.patches(announcement.operation.id)],
+    )
+
+
+@requirement("WHK-031")
+def test_a_reinstatement_that_cannot_be_honoured_is_cancelled(publisher, subscribed, check):
+    """There is no way to refuse a Reinstate: the publisher cancels the subscription."""
+    if not publisher.service.claims.refuses_reinstatement:
+        check("WHK-031").not_applicable("claims.refuses_reinstatement: the publisher says that it can always reinstate")
+        return
+    publisher.receives(subscribed.suspend())
+    subscribed.eventually(lambda now: not now.gives_access)
+    announcement = subscribed.reinstate()
+    answer = publisher.receives(announcement)
+    cancelled = subscribed.awaits("cancel")
+
+    check("WHK-031").that(
+        bool(cancelled),
+        expected="DELETE of the subscription",
+        actual="; ".join(f"{call.method} {call.status}" for call in cancelled)
+        or f"none; answered {answer.status_code}",
+        rests_on=[answer, *cancelled],
+    )
+
+
+@requirement("LCY-027")
+def test_both_ways_out_of_a_suspension_are_taken(stage, publisher, check):
+    """After Suspend comes Reinstate or Unsubscribe."""
+    for action in ("reinstate", "unsubscribe"):
+        customer = stage.subscribed()
+        first = publisher.receives(customer.suspend())
+        customer.eventually(lambda now: not now.gives_access)
+        announcement = getattr(customer, action)()
+        answer = publisher.receives(announcement)
+        customer.settles(announcement)
+        if action == "reinstate" and publisher.service.claims.refuses_reinstatement:
+            check("LCY-027").accepted(answer)
+            continue
+        wanted = "Subscribed" if action == "reinstate" else "Unsubscribed"
+        account = customer.eventually(lambda now, wanted=wanted: now.status.value == wanted)
+        access = wanted == "Subscribed"
+        check("LCY-027").that(
+            first.is_success and answer.is_success and (account is None or account.gives_access == access),
+            expected=f"Suspend, then {action}: both taken, {'access' if access else 'no access'} in the end",
+            actual=f"{first.status_code}, {answer.status_code}; {account.status if account else 'no state page'}",
+            rests_on=[first, answer],
+        )
 
 
 @requirement("EVT-023", "OPP-016")
@@ -109,3 +189,223 @@ def test_a_cancellation_of_a_purchase_never_opened_is_no_error(publisher, purcha
         rests_on=[answer],
         notes=[] if answer.is_success else [f"{answer.status_code}: 2xx would end the delivery"],
     )
+
+
+@requirement("WHK-035", "WHK-008", "OPP-015")
+def test_events_of_a_subscription_that_the_publisher_has_lost_are_no_error(stage, publisher, check):
+    """Known to the marketplace and not to the publisher: notices are taken; a change is verified, or refused."""
+    noticed, changed = stage.activated_elsewhere(), stage.activated_elsewhere()
+    for happens in (noticed.suspend, noticed.unsubscribe):
+        announcement = happens()
+        answers = [publisher.receives(announcement)]
+        if answers[0].is_server_error:
+            answers.append(publisher.receives(announcement))
+        last = answers[-1]
+        check("WHK-035").that(
+            last.status_code is not None and last.status_code < 500,
+            expected=f"{announcement.operation.action}: no server error again and again",
+            actual=", ".join(str(each.status_code or each.error) for each in answers),
+            rests_on=answers,
+            notes=[] if answers[0].is_success else [f"{answers[0].status_code}: 2xx would end the delivery"],
+        )
+    announcement = changed.change_plan(changed.other_plan().plan_id)
+    answer = publisher.receives(announcement)
+    outcome = changed.settles(announcement)
+    looked = [call for call in changed.calls() if call.method == "GET"]
+    if outcome.operation.status != "Succeeded":
+        for each in check.each("WHK-008", "OPP-015"):
+            each.that(True, expected="a change verified, or refused", actual=answer.status_code, rests_on=[answer])
+        return
+    account = changed.eventually(lambda now: now.has(plan=announcement.operation.plan_id))
+    check("WHK-008").that(
+        bool(looked),
+        expected="a change of an unknown subscription is looked up before it is accepted",
+        actual=f"{len(looked)} reads",
+        rests_on=[answer, *looked],
+    )
+    if account is None:
+        check("OPP-015").untestable(WITHOUT_STATE)
+        return
+    check("OPP-015").that(
+        account.has(plan=announcement.operation.plan_id),
+        expected="a change that was accepted has been carried out, too",
+        actual=f"{account.status}, {account.plan}",
+        rests_on=[answer, account.exchange, *outcome.patches],
+    )
+
+
+@requirement("EVT-034", "OPP-016")
+def test_an_activation_that_is_withdrawn_ends_access(microsoft, publisher, purchase, check):
+    """Activate was answered 200, the state stayed pending, and then comes Unsubscribe."""
+    with microsoft.deciding_otherwise(activation_delay=timedelta(minutes=3)):
+        purchase.visit()
+        purchase.complete()
+        activated = purchase.awaits("activate")
+        if not activated:
+            for each in check.each("EVT-034", "OPP-016"):
+                each.undecided("the purchase was not activated")
+            return
+        purchase.remember()
+        answer = publisher.receives(purchase.happens(lambda market: market.fail_activation(purchase.id)))
+    account = purchase.eventually(lambda now: not now.gives_access)
+
+    check("EVT-034").taken(answer)
+    if account is not None:
+        check("EVT-034").that(
+            not account.gives_access, expected="no access", actual=account.status, rests_on=[answer, account.exchange]
+        )
+    check("OPP-016").that(
+        not purchase.patches(), expected="no PATCH", actual=f"{len(purchase.patches())}", rests_on=[answer]
+    )
+
+
+@requirement("EVT-035")
+def test_data_is_kept_for_a_week_after_a_cancellation(publisher, subscribed, check):
+    """The account is still known, without access, on the seventh day; whether its data can be had is for a person."""
+    answer = publisher.receives(subscribed.unsubscribe())
+    account = subscribed.eventually(lambda now: not now.gives_access)
+
+    if account is None:
+        check("EVT-035").untestable(WITHOUT_STATE)
+    elif account.status.absent:
+        check("EVT-035").that(
+            False, expected="the account is still known", actual="gone at once", rests_on=[answer, account.exchange]
+        )
+    else:
+        check("EVT-035").undecided(
+            "a person has to look after the data on the seventh day", rests_on=[account.exchange]
+        )
+
+
+@requirement("EVT-046")
+def test_the_new_term_is_shown_in_the_end(microsoft, publisher, subscribed, check):
+    """Get subscription still shows the old dates when Renew comes, and the new ones a little later."""
+    if not publisher.shows("term_end"):
+        check("EVT-046").untestable("publisher.state.term_end: the target file says of no place that shows the term")
+        return
+    old = subscribed.subscription.term
+    announcement = subscribed.renew()
+    new = subscribed.subscription.term
+
+    def not_yet(answer):
+        dates = {"startDate": f"{old.start}T00:00:00Z", "endDate": f"{old.end}T00:00:00Z"}
+        return answer | {"term": answer["term"] | dates}
+
+    with microsoft.disturbed(Rewrites(not_yet, "term"), call="get_subscription", of=subscribed.id, times=2):
+        answer = publisher.receives(announcement)
+        account = subscribed.eventually(lambda now: str(now.term_end.value).startswith(str(new.end)))
+
+    check("EVT-046").that(
+        str(account.term_end.value).startswith(str(new.end)),
+        expected=f"a term that ends on {new.end}",
+        actual=account.term_end,
+        rests_on=[answer, *subscribed.calls(), account.exchange],
+    )
+
+
+@requirement("EVT-023", "EVT-034", "LCY-026")
+def test_only_events_move_access_when_a_trial_or_a_term_ends(stage, publisher, check):
+    """A free trial turns into a paid term: access goes on. Auto-renew is off: access ends with Unsubscribe."""
+    rows = ("EVT-023", "EVT-034", "LCY-026")
+    try:
+        trial = stage.subscribed(stage.a_plan(lambda plan: plan.has_free_trials), free_trial=True)
+    except MissingCapability:
+        trial = stage.subscribed()
+    leaving = stage.subscribed(auto_renew=False)
+    renewed = publisher.receives(trial.renew())
+    goes_on = trial.eventually(lambda now: now.gives_access)
+    before = leaving.account()
+    ended = publisher.receives(leaving.happens(lambda market: market.unsubscribe(leaving.id)))
+    account = leaving.eventually(lambda now: not now.gives_access)
+
+    if not publisher.shows_state:
+        for each in check.each(*rows):
+            each.untestable(WITHOUT_STATE)
+        return
+    for each in check.each("EVT-023", "LCY-026"):
+        each.that(
+            renewed.is_success and goes_on.gives_access,
+            expected="Renew after a trial: taken, access goes on",
+            actual=f"{renewed.status_code}; {goes_on.status}",
+            rests_on=[renewed, goes_on.exchange],
+        )
+    for each in check.each("EVT-034", "LCY-026"):
+        each.that(
+            ended.is_success and before.gives_access and not account.gives_access,
+            expected="access until Unsubscribe, none afterwards",
+            actual=f"{before.status}; Unsubscribe {ended.status_code}; {account.status}",
+            rests_on=[before.exchange, ended, account.exchange],
+        )
+
+
+@requirement("WHK-009", "WHK-044", "GET-034")
+@pytest.mark.parametrize("action", ["Unsubscribe", "Suspend", "Reinstate"])
+def test_a_notice_that_nothing_stands_behind_changes_nothing(microsoft, publisher, subscribed, check, action):
+    """A genuine token, an operation that nobody knows, and Get subscription shows another state: no effect."""
+    if action == "Reinstate":
+        publisher.receives(subscribed.suspend())
+        subscribed.eventually(lambda now: not now.gives_access)
+        announcement = subscribed.reinstate()
+    else:
+        announcement = subscribed.renew()
+    subscribed.remember()
+    made_up = {"id": "5eed5eed-0000-4000-8000-000000000002", "action": action}
+    payload = microsoft.payload(announcement) | made_up
+    with microsoft.disturbed(_while_suspended(action), call="get_subscription", of=subscribed.id):
+        answer = publisher.receives(announcement, payload=payload, forged=True)
+        effect = subscribed.effects()
+    twin = publisher.receives(announcement)
+    subscribed.settles(announcement)
+
+    for each in check.each("WHK-009", "WHK-044", "GET-034"):
+        if not twin.is_success:
+            each.undecided("the true event was not taken either", rests_on=[answer, twin])
+        else:
+            each.no_effect(effect)
+
+
+@requirement("AAC-004", "AAC-008", "EVT-037")
+def test_subscribe_sets_an_automatically_activated_customer_up(stage, microsoft, publisher, check):
+    """The notification is all there is: an account, without resolve and without activate."""
+    customer = stage.auto_activated()
+    announcement = customer.announced(Action.SUBSCRIBE)
+    customer.remember()
+    mark = microsoft.mark
+    with (
+        microsoft.disturbed(Answers(400), call="activate", of=customer.id),
+        microsoft.disturbed(Answers(400), call="resolve"),
+    ):
+        answer = publisher.receives(announcement)
+        account = customer.eventually(lambda now: now.gives_access)
+    calls = [*microsoft.called("resolve", since=mark), *customer.called("activate")]
+
+    for each in check.each("AAC-008", "EVT-037"):
+        each.taken(answer)
+        if account is None:
+            each.untestable(WITHOUT_STATE)
+        else:
+            each.that(
+                account.gives_access and account.has(plan=customer.subscription.plan_id),
+                expected=f"an account with access and plan {customer.subscription.plan_id!r}",
+                actual=f"{account.status}, {account.plan}",
+                rests_on=[answer, account.exchange],
+            )
+    if not answer.is_success:
+        check("AAC-004").undecided("Subscribe was not taken", rests_on=[answer])
+        return
+    check("AAC-004").that(
+        True,
+        expected="neither resolve nor activate, which are unnecessary",
+        actual=f"{len(calls)} calls of them",
+        rests_on=[answer, *calls],
+        notes=["an extra call is unnecessary, not forbidden"] if calls else [],
+    )
+
+
+def _while_suspended(action):
+    """Return a fault that keeps a subscription Suspended for whoever asks while its reinstatement is made up."""
+
+    def suspended(answer):
+        return answer | {"saasSubscriptionStatus": "Suspended"} if action == "Reinstate" else answer
+
+    return Rewrites(suspended, "status")

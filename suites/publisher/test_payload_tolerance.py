@@ -138,7 +138,7 @@ class Judge:
             )
 
     def sends(self, event, change):
-        """Let an event happen and announce it in some form; returns answer, whether it had its effect, and what came."""
+        """Let an event happen and announce it in some form; returns answer, whether it had its effect, what came."""
         if event == END:
             return self.ends(change)
         if event == PLAN:
@@ -151,8 +151,9 @@ class Judge:
         payload = change(self.microsoft.payload(announcement))
 
         def has_effect(now):
-            seats = before.seats.value if event == PLAN else wanted.quantity
-            return now.plan.value == wanted.plan_id and now.seats.value == seats
+            if event == PLAN:
+                return now.has(plan=wanted.plan_id) and now.seats.value == before.seats.value
+            return now.has(plan=wanted.plan_id, seats=wanted.quantity)
 
         term = Rewrites(lambda answer: _same_term(answer, payload), "term")
         with self.microsoft.disturbed(term, call="get_subscription", of=customer.id):

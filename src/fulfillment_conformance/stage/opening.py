@@ -187,6 +187,12 @@ class Stage:
             raise NotClaimed("claims.sells_auto_activation: the publisher does not say that it sells such plans")
         return self.purchase(self.a_plan(lambda plan: plan.auto_activate and not plan.is_price_per_seat))
 
+    def activated_elsewhere(self) -> Customer:
+        """Let a customer buy a plan and be active without the publisher's knowledge: it has lost the purchase."""
+        customer = self.purchase()
+        self.microsoft.perform(lambda market: market.activate(self.caller, customer.id))
+        return customer
+
     def _customer(self, subscription_id: str, token: str, offer: Offer) -> Customer:
         return Customer(
             id=subscription_id,

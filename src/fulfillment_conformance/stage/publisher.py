@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from jsonpointer import JsonPointer, JsonPointerException
@@ -54,6 +54,13 @@ class Account:
         """Whether the customer can use the service."""
         return bool(self.status.value == "Subscribed")
 
+    def has(self, *, plan: str | None = None, seats: int | None = None) -> bool:
+        """Whether the account exists and has this plan and these seats, as far as the publisher shows them."""
+        wanted = ((self.plan, plan), (self.seats, seats))
+        return not self.status.absent and all(
+            value is None or reading.absent or reading.value == value for reading, value in wanted
+        )
+
     def differences(self, before: "Account") -> list[str]:
         """Describe what changed since an earlier look."""
         return [
@@ -90,6 +97,10 @@ class Publisher:
     def shows_state(self) -> bool:
         """Whether the target file says where the publisher shows its accounts."""
         return self.service.state is not None
+
+    def shows(self, what: Literal["plan", "seats", "tenant", "term_end"]) -> bool:
+        """Whether the target file says where an account shows its plan, seats, tenant or end of term."""
+        return self.service.state is not None and getattr(self.service.state, what) is not None
 
     @property
     def made_by_script(self) -> bool:
