@@ -191,7 +191,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait, for two seconds at most, until a condition holds."""
-    async with asyncio.timeout(2):
+    """Wait, for ten seconds at most, until a condition holds."""
+    async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.002)

@@ -62,7 +62,7 @@ class Post:
 
 @pytest.fixture
 async def post(anyio_backend: str, receiver: Receiver) -> AsyncIterator[Post]:
-    async with aclosing(Post(url=receiver.url, timeout=0.5)) as post:
+    async with aclosing(Post(url=receiver.url, timeout=1.0)) as post:
         yield post
 
 
@@ -97,7 +97,7 @@ async def test_every_attempt_is_kept_and_observed(post: Post, receiver: Receiver
     assert header(exchange.response_headers, "x-why") == "busy"
     assert header(exchange.request_headers, "content-type") == "application/json"
     assert exchange.virtual_at == AT
-    assert 0 < exchange.seconds < 1
+    assert exchange.seconds > 0
 
 
 async def test_redirects_are_answers_and_never_followed(post: Post, receiver: Receiver) -> None:
@@ -192,7 +192,7 @@ async def test_a_crowd_is_delivered_a_few_at_a_time_and_none_waits_in_vain(post:
         nonlocal busy
         busy += 1
         at_once.append(busy)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.3)
         busy -= 1
         return 200
 

@@ -95,7 +95,7 @@ async def test_a_4xx_rejects_a_change(open_sandbox: OpenSandbox, receiver: Recei
 
 
 async def test_a_timer_rings_by_the_wall_clock_too(open_sandbox: OpenSandbox, receiver: Receiver) -> None:
-    rules = Rules(acceptance_window=timedelta(milliseconds=30))
+    rules = Rules(acceptance_window=timedelta(milliseconds=300))
     sandbox = await open_sandbox(webhook_url=receiver.url, rules=rules)
     subscription_id = await sandbox.subscribed()
     operation_id = await sandbox.event(subscription_id, "ChangePlan", planId="gold")
