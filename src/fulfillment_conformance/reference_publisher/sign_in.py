@@ -37,6 +37,7 @@ class EntraSignIn:
         self._settings = settings
         self._sign_in = sign_in
         self._clock = clock
+        self._entra = EntraSession(settings)
         self.authority = f"{settings.login_url}/common"  # work and school accounts of any tenant, and personal ones
         self.scopes: Sequence[str] = ("email",)  # msal adds openid and profile
         self.redirect_uri = f"{settings.public_url}{CALLBACK_PATH}"
@@ -112,5 +113,5 @@ class EntraSignIn:
             authority=self.authority,
             instance_discovery=False,
             exclude_scopes=["offline_access"],
-            http_client=EntraSession(self._settings),
+            http_client=self._entra,
         )
