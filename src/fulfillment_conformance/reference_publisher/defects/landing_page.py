@@ -325,7 +325,10 @@ def keeps_the_token_in_the_address_bar(publisher: ReferencePublisher) -> None:
     replace(publisher.landing, "open", open_in_sight)
 
 
-@defect("asks-nobody-to-sign-in", breaks=["LND-004", "LND-016", "POL-003"])
+@defect(
+    "asks-nobody-to-sign-in",
+    breaks=["LND-004", "LND-005", "LND-006", "LND-007", "LND-008", "LND-016", "POL-003", "POL-004"],
+)
 def asks_nobody_to_sign_in(publisher: ReferencePublisher) -> None:
     """Whoever has the link can set up the purchase and see the account."""
     replace(publisher.landing, "sign_in", None)
@@ -338,7 +341,7 @@ def admits_work_accounts_only(publisher: ReferencePublisher) -> None:
         replace(publisher.sign_in, "authority", f"{publisher.settings.login_url}/organizations")
 
 
-@defect("asks-for-the-directory", breaks=["LND-007", "LND-008", "POL-004"])
+@defect("asks-for-the-directory", breaks=["LND-007", "LND-008", "LND-009", "POL-004"])
 def asks_for_the_directory(publisher: ReferencePublisher) -> None:
     """Sign-in asks for Directory.Read.All, which an administrator has to consent to."""
     if publisher.sign_in is not None:

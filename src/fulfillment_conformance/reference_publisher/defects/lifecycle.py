@@ -9,6 +9,7 @@ from fulfillment_conformance.reference_publisher.defects.registry import defect,
 from fulfillment_conformance.reference_publisher.messages import Event, Operation, Status, Subscription, Term
 from fulfillment_conformance.reference_publisher.webhook import DONE, EXPECTED, Verdict
 
+_GUID_LENGTH = 36
 _FAILED = Verdict(status=500, reason="something went wrong")
 
 
@@ -112,11 +113,11 @@ def fails_on_unsubscribe(publisher: ReferencePublisher) -> None:
 
 @defect("fails-on-unknown-subscriptions", breaks=["WHK-035"])
 def fails_on_unknown_subscriptions(publisher: ReferencePublisher) -> None:
-    """An event for a subscription without account is answered 500."""
+    """An event for a subscription without account, unless it announces a purchase, is answered 500."""
     take = publisher.webhook.take
 
     async def take_known(event: Event) -> Verdict:
-        if publisher.accounts.get(event.subscription_id) is None:
+        if event.action != "Subscribe" and publisher.accounts.get(event.subscription_id) is None:
             return _FAILED
         return await take(event)
 
@@ -129,7 +130,7 @@ def refuses_renew(publisher: ReferencePublisher) -> None:
     _before(publisher, "Renew", 400)
 
 
-@defect("ends-access-at-renew", breaks=["EVT-023"])
+@defect("ends-access-at-renew", breaks=["EVT-023", "OPP-016"])
 def ends_access_at_renew(publisher: ReferencePublisher) -> None:
     """The end of a term is taken for the end of the subscription."""
 
@@ -178,6 +179,8 @@ def _reported(publisher: ReferencePublisher, action: str) -> None:
 
     async def handle(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
         verdict = await handler(event, operation, subscription)
+        if len(event.operation_id) != _GUID_LENGTH:
+            return verdict
         return dataclasses.replace(verdict, then=functools.partial(publisher.webhook.report, event, "Success"))
 
     publisher.webhook.handlers[action] = handle
