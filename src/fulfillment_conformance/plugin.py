@@ -17,7 +17,7 @@ import pytest
 from fulfillment_conformance import evidence, report
 from fulfillment_conformance.checks import Checks
 from fulfillment_conformance.errors import ConformanceError, EnvironmentUnavailable
-from fulfillment_conformance.interruptions import Interruption, TargetGone
+from fulfillment_conformance.interruptions import Interruption, Precondition, TargetGone
 from fulfillment_conformance.outcome import Blame, CheckResult, ExitCode, Outcome, TestRecord
 from fulfillment_conformance.report import allure
 from fulfillment_conformance.report.allure_redaction import AllureRedaction
@@ -66,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--fc-seed", type=int, metavar="N", help="source of all choices of the run")
     group.addoption("--fc-only", action="append", default=[], metavar="ID", help="judge only this requirement")
     group.addoption("--fc-set", metavar="NAME", help="judge a frozen set of the catalogue")
+    group.addoption("--fc-replay", metavar="FILE", help="play a story from a run's folder stories instead of new ones")
     group.addoption("--fc-progress", choices=get_args(Mode), help="show our own progress; wants -p no:terminalreporter")
 
 
@@ -288,14 +289,17 @@ class Judging:
             return
         if isinstance(error, TargetGone):
             self._run.gone = error.exchange
-        if isinstance(error, Interruption):
+        if isinstance(error, Interruption) or (isinstance(error, EnvironmentUnavailable) and self._run.silent_first):
+            interruption = (
+                error if isinstance(error, Interruption) else Precondition(str(error), self._run.unanswered[0])
+            )
             for claim in state.claims:
                 if not any(result.requirement == claim for result in state.checks.results):
                     state.checks.record(
                         self._run.catalogue[claim],
-                        error.outcome,
+                        interruption.outcome,
                         reason=str(error),
-                        rests_on=[error.exchange] if error.exchange else [],
+                        rests_on=[interruption.exchange] if interruption.exchange else [],
                     )
             state.reason = str(error)
         elif isinstance(error, EnvironmentUnavailable):

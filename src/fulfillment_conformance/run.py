@@ -69,6 +69,13 @@ class Run:
     """Whether the preflight has succeeded: before that, nothing can be the target's fault."""
     gone: Exchange | None = None
     """The exchange after which the target stopped answering, once it has."""
+    unanswered: list[Exchange] = field(default_factory=list)
+    """Requests of the current test, to the target or to its sandbox, that got no answer."""
+
+    @property
+    def silent_first(self) -> bool:
+        """Whether in the current test the target itself left a request without an answer, before its sandbox did."""
+        return bool(self.unanswered) and self.unanswered[0].receiver != "control"
 
     @property
     def role(self) -> str:

@@ -1,7 +1,8 @@
 """When a target stops answering: which request was the last it saw, and what that means for the test that sent it.
 
 A single request without an answer is that requirement's affair. Only when the target answers nothing any more, the test
-that sent the first unanswered request fails, and everything after it is untestable (`run.gone`).
+that sent the first unanswered request fails, and everything after it is untestable (`run.gone`). If it was the sandbox
+that did not answer first, the target may have been gone before anything was asked of it: then no requirement fails.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 
 from fulfillment_conformance.checks import Checks
 from fulfillment_conformance.exchange import Exchange, Observer, Party, ignore
+from fulfillment_conformance.interruptions import TargetGone
 from fulfillment_conformance.run import Run
 
 PROBE_SECONDS = 5.0
@@ -26,21 +28,29 @@ class SilenceWatch:
 
     def notice(self, exchange: Exchange) -> None:
         """Take in a finished exchange."""
-        if exchange.status is None and exchange.receiver == self.party:
+        if exchange.status is None and exchange.receiver in (self.party, "control"):
             self._unanswered(exchange)
 
     @contextmanager
     def during_test(self, run: Run, checks: Checks) -> Iterator[None]:
-        """Watch one test; if the target is gone at its end, fail its requirements and say so to the run."""
-        unanswered: list[Exchange] = []
-        self._unanswered = unanswered.append
+        """Watch one test; if the target is gone at its end, fail its requirements and say so to the run.
+
+        Raises:
+            TargetGone: it is gone already; so nothing is arranged any more, which only the sandbox could be blamed for.
+        """
+        if run.gone is not None:
+            raise TargetGone(f"the target stopped answering after exchange {run.gone.number}", run.gone)
+        run.unanswered.clear()
+        self._unanswered = run.unanswered.append
         try:
             yield
         finally:
             self._unanswered = ignore
-        if not unanswered or run.gone is not None or self.still_there():
+        if not run.unanswered or self.still_there():
             return
-        first = run.gone = unanswered[0]
+        first = run.gone = run.unanswered[0]
+        if not run.silent_first:
+            return
         for check in checks.each(*checks.claims):
             check.that(
                 False,

@@ -1,0 +1,82 @@
+"""Tests of what a target that answers nothing any more means for a run."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.interruptions import TargetGone
+from fulfillment_conformance.run import Run
+from fulfillment_conformance.silence import SilenceWatch
+
+
+class Recorded:
+    """Checks that note which requirement failed, and why."""
+
+    claims = ("LST-001",)
+
+    def __init__(self):
+        self.failed = []
+
+    def each(self, *claims):
+        for claim in claims:
+            yield SimpleNamespace(that=lambda met, *, actual, claim=claim, **_: self.failed.append((claim, actual)))
+
+
+def request_to(receiver, *, status=None):
+    return Exchange(
+        sender="suite",
+        receiver=receiver,
+        method="GET",
+        url="http://127.0.0.1/",
+        status=status,
+        error=None if status else "refused",
+        number="7",
+    )
+
+
+def a_run():
+    run = Run.__new__(Run)
+    run.gone, run.unanswered = None, []
+    return run
+
+
+def watched(run, *exchanges, there=False):
+    """Watch a test that has these exchanges; returns what failed."""
+    watch, checks = SilenceWatch("marketplace", lambda: there), Recorded()
+    with watch.during_test(run, checks):
+        for exchange in exchanges:
+            watch.notice(exchange)
+    return checks.failed
+
+
+def test_the_test_that_asked_last_fails():
+    run = a_run()
+    failed = watched(run, request_to("marketplace", status=200), request_to("marketplace"), request_to("control"))
+
+    assert failed == [("LST-001", "target stopped answering after exchange 7: refused")]
+    assert run.gone is not None
+    assert run.silent_first
+
+
+def test_one_request_without_an_answer_is_not_the_end():
+    run = a_run()
+
+    assert watched(run, request_to("marketplace"), there=True) == []
+    assert run.gone is None
+
+
+def test_where_the_sandbox_was_silent_first_nobody_is_blamed():
+    run = a_run()
+
+    assert watched(run, request_to("control"), request_to("marketplace")) == []
+    assert run.gone is not None
+    assert not run.silent_first
+
+
+def test_nothing_is_arranged_on_a_target_that_is_gone():
+    run = a_run()
+    watched(run, request_to("marketplace"))
+
+    with pytest.raises(TargetGone, match="exchange 7"):
+        watched(run)
