@@ -107,6 +107,25 @@ def test_every_call_has_version_content_type_and_token(tour, check):
         check("HDR-010").not_applicable("the publisher sends no x-ms-correlationid")
 
 
+@requirement("PVO-002")
+def test_plans_are_filtered_by_the_purchased_one(tour, check):
+    """A private offer shows when the plans are listed with the purchased plan as filter, and with no other."""
+    calls, customer = tour
+    listed = [call for call in calls if call.url.partition("?")[0].endswith("/listAvailablePlans")]
+    filters = [value for call in listed for value in query(call).get("planId", [])]
+    known = {plan.plan_id for plan in customer.offer.plans}
+
+    if not filters:
+        check("PVO-002").not_applicable("the publisher does not look for private offers: it lists plans without filter")
+        return
+    check("PVO-002").that(
+        set(filters) <= known,
+        expected=f"planId among {', '.join(sorted(known))}",
+        actual=", ".join(filters),
+        rests_on=listed,
+    )
+
+
 @requirement("V1-001", "V1-003", "V1-004", "V1-005", "V1-006", "REG-020")
 def test_no_call_is_one_of_version_1(tour, check):
     """No api-version of 2017, no PUT, no operation without its subscription, no session mode, no ETags."""

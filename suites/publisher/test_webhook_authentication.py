@@ -1,5 +1,6 @@
 """Who may speak to the webhook: only Microsoft, proven by its token (catalogue theme WHK; scenarios A01 to A16)."""
 
+from fulfillment_conformance.emulator.faults import Answers
 from fulfillment_conformance.forge import Forge
 from fulfillment_conformance.marks import requirement
 
@@ -12,17 +13,32 @@ def _all_in_vain(attacks, decides):
     decides.no_effect(attacks.afterwards)
 
 
+A_FEW = 10
+"""How many requests for keys fifty invented key ids may cause."""
+
+
 def _hostile(requirement_id):
     return Forge.names(expected="refused", requirement=requirement_id)
 
 
-@requirement("WHK-012", "WHK-004")
+@requirement("WHK-012", "WHK-004", "REG-016")
 def test_a_genuine_notification_is_taken(publisher, subscribed, check):
-    """A right token, a real operation: the webhook answers 200."""
-    answer = publisher.receives(subscribed.change_plan(subscribed.other_plan().plan_id))
+    """A right token, a real operation: its header comes through, and the webhook answers 200."""
+    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    bare = publisher.receives(announcement, authorization=())
+    answer = publisher.receives(announcement)
 
     check("WHK-012").accepted(answer)
     check("WHK-004").taken(answer)
+    if not answer.is_success and (answer.status_code, answer.text) != (bare.status_code, bare.text):
+        check("REG-016").undecided("the call was refused, though not as one without header", rests_on=[bare, answer])
+        return
+    check("REG-016").that(
+        answer.is_success,
+        expected="the Authorization header reaches the handler",
+        actual=f"{answer.status_code}" + ("" if answer.is_success else ", exactly as without the header"),
+        rests_on=[bare, answer],
+    )
 
 
 @requirement("WHK-022")
@@ -34,6 +50,82 @@ def test_both_token_versions_are_taken(stage, publisher, subscribed, check):
         subscribed.settles(announcement)
 
         check("WHK-022").accepted(answer)
+
+
+@requirement("WHK-012", "WHK-050")
+def test_without_keys_nothing_is_taken_on_trust(microsoft, publisher, subscribed, check):
+    """A key that the publisher does not know yet, and the key endpoint is down: 5xx, no effect; taken afterwards."""
+    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    with microsoft.another_signing_key() as signed:
+        token = signed()
+        with (
+            microsoft.disturbed(Answers(503), call="keys") as keys,
+            microsoft.disturbed(Answers(503), call="metadata") as metadata,
+        ):
+            answer = publisher.receives(announcement, token=token, forged=True)
+            effect = subscribed.effects_so_far()
+        again = publisher.receives(announcement, token=token, forged=False)
+    twin = again if again.is_success else publisher.receives(announcement)
+    subscribed.settles(announcement)
+
+    if not twin.is_success:
+        for each in check.each("WHK-012", "WHK-050"):
+            each.undecided("the genuine call was not taken either", rests_on=[answer, twin])
+        return
+    check("WHK-012").that(
+        not answer.is_success and not effect.changes(),
+        expected="not taken, and no effect, while the signature cannot be checked",
+        actual=f"{answer.status_code}; {'; '.join(effect.changes()) or 'no effect'}",
+        rests_on=[answer, *effect.evidence()],
+    )
+    if not keys.met and not metadata.met:
+        check("WHK-050").undecided("the publisher did not ask for keys", rests_on=[answer])
+        return
+    check("WHK-050").that(
+        answer.is_server_error and again.is_success,
+        expected="5xx, and taken when the key endpoint is back",
+        actual=f"{answer.status_code}, then {again.status_code}",
+        rests_on=[answer, again],
+    )
+
+
+@requirement("WHK-049")
+def test_a_new_signing_key_is_fetched_and_invented_ones_are_not_asked_for_without_end(
+    stage, microsoft, publisher, subscribed, check
+):
+    """Microsoft signs with a key that it has just published: taken. Fifty invented key ids: a few requests for keys."""
+    first = publisher.receives(announcement := subscribed.change_plan(subscribed.other_plan().plan_id))
+    subscribed.settles(announcement)
+    with microsoft.another_signing_key() as signed:
+        mark = microsoft.mark
+        announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+        answer = publisher.receives(announcement, token=signed(), forged=False)
+        fetched = microsoft.called("keys", since=mark)
+        subscribed.settles(announcement)
+    mark = microsoft.mark
+    for forgery in stage.forge.invented_kids(50):
+        publisher.receives(announcement, authorization=forgery.authorization)
+    asked = microsoft.called("keys", since=mark)
+
+    if not first.is_success:
+        check("WHK-049").undecided("a token signed with the known key was not taken either", rests_on=[first])
+        return
+    if not answer.is_success and not fetched and publisher.has_seen_forged_tokens:
+        reason = "forged tokens with unknown keys came before in this run, and keys may be fetched only so often"
+        check("WHK-049").undecided(f"{reason}; run it alone", rests_on=[answer])
+    else:
+        check("WHK-049").that(
+            answer.is_success and len(fetched) <= 2,
+            expected="a token signed with a new key taken, after one request for keys",
+            actual=f"{answer.status_code}, {len(fetched)} requests for keys",
+            rests_on=[first, answer, *fetched],
+        )
+    check("WHK-049").that(
+        len(asked) <= A_FEW,
+        expected=f"at most {A_FEW} requests for keys because of fifty invented ones",
+        actual=f"{len(asked)} requests",
+        rests_on=asked,
+    )
 
 
 @requirement("WHK-014", "V1-010")
@@ -137,4 +229,26 @@ def test_a_key_in_the_address_is_not_enough(publisher, subscribed, check):
         not secrets,
         expected="landing page and webhook addresses without secrets",
         actual=f"parameters {', '.join(secrets)}" if secrets else "none",
+        rests_on=[twin],
     )
+
+
+@requirement("WHK-048")
+def test_two_minutes_between_the_clocks_are_forgiven(stage, publisher, subscribed, check):
+    """Expired two minutes ago, valid in two minutes: clocks differ, and the event has its effect."""
+    genuine = publisher.receives(announcement := subscribed.change_plan(subscribed.other_plan().plan_id))
+    subscribed.settles(announcement)
+    for name in Forge.names(expected="accepted", requirement="WHK-048"):
+        forgery = stage.forge.make(name)
+        for value in forgery.authorization:
+            stage.hide(value)
+        announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+        answer = publisher.receives(announcement, authorization=forgery.authorization, forged=False)
+        subscribed.settles(announcement)
+        if not answer.is_success:
+            publisher.receives(announcement)
+            subscribed.settles(announcement)
+        if not genuine.is_success:
+            check("WHK-048").undecided("a token without any difference was not taken either", rests_on=[genuine])
+        else:
+            check("WHK-048").accepted(answer)

@@ -1,6 +1,7 @@
 """Microsoft's side of a publisher's run: the emulator on the network, and everything that reaches it in view."""
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.emulator import Emulator, Settings
-from fulfillment_conformance.emulator.faults import Fault, Planned, call_of
+from fulfillment_conformance.emulator.faults import Fault, Planned, Rewrites, call_of
+from fulfillment_conformance.emulator.identity.keys import SPARE_KEYS, pooled_key
 from fulfillment_conformance.emulator.identity.settings import User
 from fulfillment_conformance.exchange import Exchange, Observer
 from fulfillment_conformance.marketplace import Delivery, Marketplace, Operation, Rules, Subscription
@@ -46,6 +48,7 @@ class Microsoft:
         self._seen: list[Exchange] = []
         self._news = threading.Condition()
         self._taken: dict[str, bool] = {}
+        self._spare_keys = map(pooled_key, itertools.count(SPARE_KEYS))
         self._portal: Portal = shared_portal()
         self.emulator = Emulator(settings, observer=self.notice)
         self.emulator.hold_deliveries = True
@@ -156,6 +159,28 @@ class Microsoft:
             yield
         finally:
             identity.access_token_lifetime = before
+
+    @contextmanager
+    def another_signing_key(self) -> Iterator[Callable[[], str]]:
+        """Publish another key beside the present ones while the block runs; gives a maker of tokens signed with it.
+
+        A genuine notification of that time may carry such a token. Afterwards all is signed as before, so that a
+        receiver that fetches keys only so often is not cut off from what follows.
+        """
+        identity = self.emulator.identity
+        key = next(self._spare_keys)
+
+        def also(answer: Any) -> Any:
+            return {"keys": [key.jwk | {"issuer": answer["keys"][0].get("issuer")}, *answer["keys"]]}
+
+        def signed() -> str:
+            claims = identity.webhook_claims(self.emulator.settings.webhook_token_version)
+            token = identity.sign({}, claims, key=key)
+            self.hide(token, "token")
+            return token
+
+        with self.disturbed(Rewrites(also, "another key published"), call="keys"):
+            yield signed
 
     @contextmanager
     def knowing(self, user: User) -> Iterator[None]:

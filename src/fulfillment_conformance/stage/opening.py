@@ -337,6 +337,7 @@ def _external_service(
         self_service=spec.self_service,
         reconcile=spec.reconcile,
         timeouts=spec.timeouts,
+        tls_ca=spec.tls_ca,
         claims=target.claims,
     )
 

@@ -1,8 +1,10 @@
 """The publisher under test, from outside: its webhook, its landing page, and what it shows of its accounts."""
 
 import json
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
@@ -10,7 +12,7 @@ from jsonpointer import JsonPointer, JsonPointerException
 
 from fulfillment_conformance.answers import ABSENT, Answer, Reading
 from fulfillment_conformance.exchange import Exchange
-from fulfillment_conformance.http_client import HttpClient
+from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.interruptions import CannotArrange
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
 from fulfillment_conformance.target import Claims, Post, Reconcile, SelfService, State, Step, Timeouts
@@ -35,6 +37,7 @@ class Service:
     self_service: SelfService | None = None
     reconcile: Reconcile | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
+    tls_ca: Path | None = None
     claims: Claims = field(default_factory=Claims)
 
 
@@ -77,6 +80,7 @@ class Publisher:
         self.service = service
         self._microsoft = microsoft
         self._http = http
+        self.has_seen_forged_tokens = False
         self.onboardings_failed = 0
         self.silent_changes = 0
 
@@ -113,6 +117,10 @@ class Publisher:
         names = [name for query in queries for name, _ in parse_qsl(query, keep_blank_values=True)]
         return [name for name in names if name.lower() in SECRET_PARAMETERS]
 
+    def trust(self) -> ssl.SSLContext:
+        """Return a TLS context that checks the publisher's certificate as the target file says."""
+        return trust(self.service.tls_ca)
+
     def receives(
         self,
         announcement: Announcement,
@@ -134,6 +142,7 @@ class Publisher:
         genuine = token == GENUINE and authorization is None and headers is None and method == "POST" and url is None
         if forged is not None:
             genuine = not forged
+        self.has_seen_forged_tokens |= bool(authorization) and not genuine
         return self._microsoft.send(
             announcement,
             token=token,

@@ -59,7 +59,10 @@ class SigningKey:
 _GENUINE, _FOREIGN, _STRANGER, _FIRST_ROTATED = range(4)
 """Numbers in the pool."""
 
-_pool: list[SigningKey] = []
+SPARE_KEYS = 100
+"""From this number on the pool's keys belong to nobody: for whoever publishes one of his own."""
+
+_pool: dict[int, SigningKey] = {}
 _pool_lock = threading.Lock()
 
 
@@ -69,8 +72,8 @@ def pooled_key(number: int) -> SigningKey:
     Making a key takes some 60 ms, so the identity providers of one process share theirs; another process has others.
     """
     with _pool_lock:
-        while len(_pool) <= number:
-            _pool.append(_make_key())
+        if number not in _pool:
+            _pool[number] = _make_key()
         return _pool[number]
 
 
@@ -81,8 +84,8 @@ _KEPT = (_GENUINE, _FOREIGN)
 def keep_keys_in(folder: Path) -> None:
     """Sign with the keys that lie in a folder from now on; made, and put there, the first time.
 
-    A publisher caches Microsoft's keys for hours; it would refuse genuine calls of the next run if that had others. To be
-    called before the first identity provider is made: keys that are in use are not exchanged.
+    A publisher caches Microsoft's keys for hours; it would refuse genuine calls of the next run if that had others. To
+    be called before the first identity provider is made: keys that are in use are not exchanged.
 
     Raises:
         UsageProblem: the file cannot be read or written, or holds something else.
@@ -92,7 +95,7 @@ def keep_keys_in(folder: Path) -> None:
         if path.is_file():
             kept = _read_keys(path.read_bytes())
             with _pool_lock:
-                _pool[: len(kept)] = kept
+                _pool.update(zip(_KEPT, kept, strict=True))
             return
         folder.mkdir(parents=True, exist_ok=True)
         kept = [pooled_key(number) for number in _KEPT]
@@ -118,7 +121,9 @@ def _read_keys(pem: bytes) -> list[SigningKey]:
     found = [begin + part.partition(begin)[2] + end for part in pem.split(end)[:-1]]
     keys = [serialization.load_pem_private_key(part, password=None) for part in found]
     if len(keys) != len(_KEPT) or len(certificates) != len(_KEPT):
-        raise ValueError(f"it holds {len(keys)} keys and {len(certificates)} certificates, expected {len(_KEPT)} of each")
+        raise ValueError(
+            f"it holds {len(keys)} keys and {len(certificates)} certificates, expected {len(_KEPT)} of each"
+        )
     if not all(isinstance(key, rsa.RSAPrivateKey) for key in keys):
         raise ValueError("it holds keys that are not RSA")
     return [

@@ -1,0 +1,253 @@
+"""Notifications that come twice, late, at once or in the wrong order (scenarios C11, C12, D14, E01 to E10)."""
+
+from fulfillment_conformance.marketplace import Action
+from fulfillment_conformance.marks import requirement
+from fulfillment_conformance.stage.calls import briefly
+from fulfillment_conformance.stage.together import at_once
+
+WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
+REPLY_SECONDS = 10.0
+CROWD = 5
+
+
+@requirement("WHK-032")
+def test_the_same_notification_twice_has_one_effect(publisher, subscribed, check):
+    """A redelivery is answered 2xx again and changes nothing further."""
+    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    first = publisher.receives(announcement)
+    subscribed.settles(announcement)
+    subscribed.eventually(lambda now: now.has(plan=announcement.operation.plan_id))
+    subscribed.remember()
+    again = publisher.receives(announcement, forged=True)
+    effect = subscribed.effects()
+
+    if not first.is_success:
+        check("WHK-032").undecided("the first delivery was not taken", rests_on=[first])
+        return
+    check("WHK-032").accepted(again)
+    check("WHK-032").no_change_of_state(effect)
+
+
+@requirement("WHK-032")
+def test_two_equal_notifications_at_one_instant_have_one_effect(publisher, subscribed, check):
+    """Both are answered below 500, the plan is the new one, and it is reported as one operation."""
+    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    answers = at_once(
+        lambda: publisher.receives(announcement),
+        lambda: publisher.receives(announcement, forged=True),
+    )
+    outcome = subscribed.settles(announcement)
+    account = subscribed.eventually(lambda now: now.has(plan=announcement.operation.plan_id))
+
+    if not any(answer.is_success for answer in answers):
+        check("WHK-032").undecided("neither delivery was taken", rests_on=answers)
+        return
+    check("WHK-032").that(
+        all(answer.status_code is not None and answer.status_code < 500 for answer in answers)
+        and outcome.operation.status == "Succeeded"
+        and (account is None or account.has(plan=announcement.operation.plan_id)),
+        expected="both answered below 500, one change",
+        actual=f"{', '.join(str(answer.status_code or answer.error) for answer in answers)}; operation "
+        f"{outcome.operation.status}; {account.plan if account else 'no state page'}",
+        rests_on=[*answers, *outcome.patches],
+    )
+
+
+@requirement("WHK-054")
+def test_two_operations_may_share_an_activity_id(microsoft, publisher, subscribed, check):
+    """Events are told apart by operation id: both changes take effect."""
+    plans, shared = [], None
+    seen = []
+    for _ in range(2):
+        plan = subscribed.other_plan().plan_id
+        announcement = subscribed.change_plan(plan)
+        payload = microsoft.payload(announcement)
+        shared = shared or payload["activityId"]
+        answer = publisher.receives(announcement, payload=payload | {"activityId": shared})
+        outcome = subscribed.settles(announcement)
+        account = subscribed.eventually(lambda now, plan=plan: now.has(plan=plan))
+        plans.append(plan)
+        seen.append((answer, outcome, account))
+
+    (first, taken, _), (second, outcome, account) = seen
+    if taken.operation.status != "Succeeded":
+        check("WHK-054").undecided("the first of the two changes was not accepted either", rests_on=[first])
+        return
+    check("WHK-054").that(
+        second.is_success
+        and outcome.operation.status == "Succeeded"
+        and (account is None or account.has(plan=plans[1])),
+        expected=f"the second change taken, and the plan {plans[1]!r}",
+        actual=f"{second.status_code}, operation {outcome.operation.status}, "
+        f"{account.plan if account else 'no state page'}",
+        rests_on=[first, second, *outcome.patches],
+    )
+
+
+@requirement("LCY-026", "WHK-034")
+def test_what_is_cancelled_stays_cancelled(stage, publisher, check):
+    """Suspend, Renew and a plan change that come after Unsubscribe, though they happened before, revive nothing."""
+    rows = ("LCY-026", "WHK-034")
+    if not publisher.shows_state:
+        for each in check.each(*rows):
+            each.untestable(WITHOUT_STATE)
+        return
+    for name in ("suspend", "renew", "change_plan"):
+        customer = stage.subscribed()
+        late = (
+            customer.change_plan(customer.other_plan().plan_id) if name == "change_plan" else getattr(customer, name)()
+        )
+        ended = publisher.receives(customer.unsubscribe())
+        closed = customer.eventually(lambda now: not now.gives_access)
+        customer.remember()
+        answer = publisher.receives(late)
+        effect = customer.effects()
+        account = customer.account()
+        if not ended.is_success or closed.gives_access:
+            for each in check.each(*rows):
+                each.undecided("Unsubscribe has no effect in the first place", rests_on=[ended, closed.exchange])
+            return
+        for each in check.each(*rows):
+            each.that(
+                not account.gives_access and not effect.differences,
+                expected=f"{late.operation.action} after Unsubscribe: cancelled as before",
+                actual=f"{answer.status_code or answer.error}; {'; '.join(effect.differences) or account.status}",
+                rests_on=[ended, answer, account.exchange],
+            )
+
+
+@requirement("LCY-026", "EVT-034")
+def test_a_cancellation_while_a_change_is_open_ends_access(publisher, subscribed, check):
+    """The change was announced and answered, nothing is decided yet, and the customer cancels."""
+    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    publisher.receives(announcement)
+    answer = publisher.receives(subscribed.unsubscribe())
+    account = subscribed.eventually(lambda now: not now.gives_access)
+    subscribed.effects()
+    final = subscribed.account()
+
+    check("EVT-034").taken(answer)
+    for each in check.each("LCY-026", "EVT-034"):
+        if account is None:
+            each.untestable(WITHOUT_STATE)
+        else:
+            each.that(
+                not account.gives_access and not final.gives_access,
+                expected="no access, now and later",
+                actual=f"{account.status}, then {final.status}",
+                rests_on=[answer, account.exchange, final.exchange],
+            )
+
+
+@requirement("WHK-034", "GET-034")
+def test_suspend_and_reinstate_in_the_wrong_order_end_as_the_marketplace_has_it(publisher, subscribed, check):
+    """Reinstate comes first and Suspend afterwards: the publisher follows Get subscription."""
+    if publisher.service.claims.refuses_reinstatement:
+        for each in check.each("WHK-034", "GET-034"):
+            each.not_applicable("claims.refuses_reinstatement: the publisher says that it does not reinstate")
+        return
+    if not publisher.shows_state:
+        for each in check.each("WHK-034", "GET-034"):
+            each.untestable(WITHOUT_STATE)
+        return
+    suspended = subscribed.suspend()
+    reinstated = subscribed.reinstate()
+    first = publisher.receives(reinstated)
+    subscribed.settles(reinstated)
+    late = publisher.receives(suspended)
+    subscribed.effects()
+    state = subscribed.subscription.status.value
+    account = subscribed.eventually(lambda now: now.status.value == state)
+
+    for each in check.each("WHK-034", "GET-034"):
+        each.that(
+            account.status.value == state,
+            expected=f"{state}, as Get subscription says",
+            actual=f"{account.status}; answered {first.status_code} and {late.status_code}",
+            rests_on=[first, late, account.exchange],
+        )
+
+
+@requirement("GET-035", "EVT-034")
+def test_subscriptions_of_one_buyer_with_one_name_are_kept_apart(stage, publisher, check):
+    """One is cancelled, and later a late event comes for it; the other, and one bought since, stay as they are."""
+    if not publisher.shows_state:
+        for each in check.each("GET-035", "EVT-034"):
+            each.untestable(WITHOUT_STATE)
+        return
+    ends, stays = stage.subscribed(name="Twins"), stage.subscribed(name="Twins")
+    late = ends.suspend()
+    answer = publisher.receives(ends.unsubscribe())
+    ended = ends.eventually(lambda now: not now.gives_access)
+    again = stage.subscribed(name="Twins")
+    publisher.receives(late)
+    effects = [stays.effects(), again.effects()]
+    accounts = [stays.account(), again.account()]
+
+    check("EVT-034").that(
+        answer.is_success and not ended.gives_access,
+        expected="the cancelled one has no access",
+        actual=f"{answer.status_code}; {ended.status}",
+        rests_on=[answer, ended.exchange],
+    )
+    check("GET-035").that(
+        all(account.gives_access for account in accounts) and not any(effect.differences for effect in effects),
+        expected="the other one, and the one bought since, as before",
+        actual="; ".join(f"{account.status}, {account.plan}" for account in accounts),
+        rests_on=[answer, *(account.exchange for account in accounts)],
+    )
+
+
+@requirement("EVT-023", "WHK-005", "WHK-010")
+def test_a_crowd_of_renewals_is_taken(stage, publisher, check):
+    """Many terms begin at one minute: every notification is answered in time, without server error."""
+    crowd = [stage.subscribed() for _ in range(CROWD)]
+    announcements = [customer.renew() for customer in crowd]
+    twin = publisher.receives(announcements[0])
+    answers = at_once(*(lambda each=each: publisher.receives(each) for each in announcements[1:]))
+    accounts = [customer.eventually(lambda now: now.gives_access) for customer in crowd]
+
+    for each in check.each("EVT-023", "WHK-005"):
+        if not twin.is_success:
+            each.undecided("Renew is not taken on its own either", rests_on=[twin])
+            continue
+        each.that(
+            all(answer.is_success for answer in answers)
+            and all(account is None or account.gives_access for account in accounts),
+            expected=f"{len(answers)} notifications at one instant: all taken, access goes on",
+            actual=", ".join(str(answer.status_code or answer.error) for answer in answers),
+            rests_on=[twin, *answers],
+        )
+    slowest = max(answer.exchange.seconds for answer in answers)
+    check("WHK-010").that(
+        slowest < REPLY_SECONDS,
+        expected=f"all answered within {REPLY_SECONDS:g} s",
+        actual=f"the slowest after {slowest:.1f} s",
+        rests_on=answers,
+    )
+
+
+@requirement("EVT-042", "WHK-034")
+def test_subscribe_and_a_visit_at_one_instant_make_one_account(stage, publisher, check):
+    """The notification of an automatic activation and the buyer's *Manage account* come together."""
+    customer = stage.auto_activated()
+    announcement = customer.announced(Action.SUBSCRIBE)
+    answer, page = at_once(lambda: publisher.receives(announcement), customer.manage)
+    account = customer.eventually(lambda now: now.gives_access)
+    activated = customer.called("activate")
+    status = page.answer.status_code
+
+    for each in check.each("EVT-042", "WHK-034"):
+        if not customer.resolves:
+            each.undecided("the page did not resolve the token", rests_on=[answer, page.answer])
+            continue
+        each.that(
+            answer.is_success
+            and status is not None
+            and status < 500
+            and (account is None or (account.gives_access and account.has(plan=customer.subscription.plan_id))),
+            expected="200, a page below 500, one account with access",
+            actual=f"{answer.status_code}, page {status}, {account.status if account else 'no state page'}; "
+            f"{briefly(activated, otherwise='no activate call')}",
+            rests_on=[answer, page.answer, *activated],
+        )
