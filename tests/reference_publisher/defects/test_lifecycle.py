@@ -18,10 +18,10 @@ Document = Callable[..., dict[str, Any]]
 async def happens(world: "World", action: str, status: str, number: int = 1) -> int:
     """Let something be in force at the marketplace and announce it; return the answer's status."""
     world.market.subscriptions[SUBSCRIPTION]["saasSubscriptionStatus"] = status
-    world.market.operations[str(number)] = {
-        "id": str(number), "subscriptionId": SUBSCRIPTION, "action": action, "status": "Succeeded"
-    }  # fmt: skip
-    return (await world.notify(action, id=str(number))).status_code
+    operation_id = f"74dfb4db-c193-4891-827d-{number:012}"
+    operation = {"id": operation_id, "subscriptionId": SUBSCRIPTION, "action": action, "status": "Succeeded"}
+    world.market.operations[operation_id] = operation
+    return (await world.notify(action, id=operation_id)).status_code
 
 
 @pytest.mark.parametrize(

@@ -330,7 +330,7 @@ def accepts_what_it_cannot_read(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook_tokens, "validate", open_validate)
 
 
-@defect("refuses-but-carries-out", breaks=["WHK-014", "WHK-024"])
+@defect("refuses-but-carries-out", breaks=["V1-010", "WHK-014", "WHK-024"])
 def refuses_but_carries_out(publisher: ReferencePublisher) -> None:
     """A call without token is answered 401 after it has been carried out."""
     decide = publisher.webhook.decide
