@@ -233,6 +233,7 @@ def test_the_creation_time_is_shown(marketplace, situations, purchase, check):
         expected="created an ISO date-time, not in the future",
         actual=created.value,
         rests_on=[created],
+        observed="absent" if created.absent else None,
     )
 
 
