@@ -1,5 +1,6 @@
 """Publishers that call the Fulfillment API in a way that the marketplace does not document, or no longer."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -39,9 +40,11 @@ def _report_to(publisher: ReferencePublisher, version: str | None) -> None:
     async def report_with_version(subscription_id: str, operation_id: str, result: Result) -> None:
         url = publisher.api.url(subscription_id, "operations", operation_id).partition("?")[0]
         query = f"?{urlencode({'api-version': version})}" if version else ""
-        answer = await _send(publisher, "PATCH", url + query, json={"status": result})
-        if not answer.is_success:
-            await report(subscription_id, operation_id, result)
+        with contextlib.suppress(httpx2.TransportError):
+            answer = await _send(publisher, "PATCH", url + query, json={"status": result})
+            if answer.is_success:
+                return
+        await report(subscription_id, operation_id, result)
 
     replace(publisher.api, "report", report_with_version)
 
