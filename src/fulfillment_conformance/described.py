@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fulfillment_conformance.contract import ApiOperation, Contract, Violation
-from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.exchange import Exchange, header
 from fulfillment_conformance.openapi_file import at, target
 
 _THEMES: Final = {
@@ -104,6 +104,8 @@ class DescribedAnswers:
         for violation in self.contract.validate_response(
             operation.id, exchange.status, exchange.response_headers, exchange.response_body
         ):
+            if violation.part == "header" and _is_echo(exchange, violation.pointer.removeprefix("/")):
+                continue
             rows = tuple(sorted(_own(operation.id, violation.pointer, violation.requirements)))
             kind = (operation.id, violation.schema_pointer)
             self._breaches.setdefault(kind, Breach(operation.id, violation, rows, exchange))
@@ -115,6 +117,12 @@ class DescribedAnswers:
             for operation, number in self._successes.items()
             if requirement in requirements_of(self.contract, self.contract.operation(operation))
         )
+
+
+def _is_echo(exchange: Exchange, name: str) -> bool:
+    """Whether a header came back as the caller sent it: what is wrong with it is then the caller's (HDR-012)."""
+    sent = header(exchange.request_headers, name)
+    return sent is not None and sent == header(exchange.response_headers, name)
 
 
 def operation_of(contract: Contract, exchange: Exchange, base_url: str) -> ApiOperation | None:

@@ -387,6 +387,10 @@ class Situations:
             lambda operation: operation.status.value in FINAL,
         )
 
+    def shows_soon(self, purchase: Purchase, status: str) -> SubscriptionAnswer:
+        """Return a subscription once it shows a status, or as it is after `SOON`; the target's time is left alone."""
+        return _soon(lambda: self.client.get_subscription(purchase.id), lambda got: got.status.value == status)
+
     def ended_at_a_word(self, change: Change) -> tuple[OperationAnswer, SubscriptionAnswer]:
         """Return a change's operation, and its subscription, once the publisher's Success shows in both.
 
