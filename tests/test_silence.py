@@ -1,10 +1,13 @@
 """Tests of what a target that answers nothing any more means for a run."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.checks import Checks
+from fulfillment_conformance.exchange import Exchange, Party
 from fulfillment_conformance.interruptions import TargetGone
 from fulfillment_conformance.run import Run
 from fulfillment_conformance.silence import SilenceWatch
@@ -15,15 +18,15 @@ class Recorded:
 
     claims = ("LST-001",)
 
-    def __init__(self):
-        self.failed = []
+    def __init__(self) -> None:
+        self.failed: list[tuple[str, str]] = []
 
-    def each(self, *claims):
+    def each(self, *claims: str) -> Iterator[Any]:
         for claim in claims:
             yield SimpleNamespace(that=lambda met, *, actual, claim=claim, **_: self.failed.append((claim, actual)))
 
 
-def request_to(receiver, *, status=None):
+def request_to(receiver: Party, *, status: int | None = None) -> Exchange:
     return Exchange(
         sender="suite",
         receiver=receiver,
@@ -35,22 +38,22 @@ def request_to(receiver, *, status=None):
     )
 
 
-def a_run():
+def a_run() -> Run:
     run = Run.__new__(Run)
     run.gone, run.unanswered = None, []
     return run
 
 
-def watched(run, *exchanges, there=False):
+def watched(run: Run, *exchanges: Exchange, there: bool = False) -> list[tuple[str, str]]:
     """Watch a test that has these exchanges; returns what failed."""
     watch, checks = SilenceWatch("marketplace", lambda: there), Recorded()
-    with watch.during_test(run, checks):
+    with watch.during_test(run, cast("Checks", checks)):
         for exchange in exchanges:
             watch.notice(exchange)
     return checks.failed
 
 
-def test_the_test_that_asked_last_fails():
+def test_the_test_that_asked_last_fails() -> None:
     run = a_run()
     failed = watched(run, request_to("marketplace", status=200), request_to("marketplace"), request_to("control"))
 
@@ -59,14 +62,14 @@ def test_the_test_that_asked_last_fails():
     assert run.silent_first
 
 
-def test_one_request_without_an_answer_is_not_the_end():
+def test_one_request_without_an_answer_is_not_the_end() -> None:
     run = a_run()
 
     assert watched(run, request_to("marketplace"), there=True) == []
     assert run.gone is None
 
 
-def test_where_the_sandbox_was_silent_first_nobody_is_blamed():
+def test_where_the_sandbox_was_silent_first_nobody_is_blamed() -> None:
     run = a_run()
 
     assert watched(run, request_to("control"), request_to("marketplace")) == []
@@ -74,7 +77,7 @@ def test_where_the_sandbox_was_silent_first_nobody_is_blamed():
     assert not run.silent_first
 
 
-def test_nothing_is_arranged_on_a_target_that_is_gone():
+def test_nothing_is_arranged_on_a_target_that_is_gone() -> None:
     run = a_run()
     watched(run, request_to("marketplace"))
 

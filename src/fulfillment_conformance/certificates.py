@@ -1,7 +1,7 @@
 """A certificate authority made on the spot, for emulators that have to be reached by https.
 
 Whoever connects has to trust the authority's certificate: a Python client takes `client_context()`, every other one the
-PEM file that `write` or `kept_in` leaves. A publisher that is started once and judged many times needs an authority that
+PEM file that `write` or `kept_in` leaves. A publisher that is started once and judged often needs an authority that
 stays; that is what `kept_in` is for. Otherwise its key exists in this process only.
 """
 

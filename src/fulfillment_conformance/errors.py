@@ -18,25 +18,25 @@ class ConformanceError(Exception):
     exit_code: ClassVar[int] = 3
 
 
-class SuiteFault(ConformanceError):
+class SuiteFault(ConformanceError):  # noqa: N818 - named for what is so
     """The suite broke its own rules; nothing is booked on the target."""
 
     exit_code = 3
 
 
-class UsageProblem(ConformanceError):
+class UsageProblem(ConformanceError):  # noqa: N818 - named for what is so
     """What the user gave cannot be used: command line, target file, catalogue, OpenAPI, output folder."""
 
     exit_code = 4
 
 
-class NothingSelected(ConformanceError):
+class NothingSelected(ConformanceError):  # noqa: N818 - named for what is so
     """The selection is well formed but matches no test."""
 
     exit_code = 5
 
 
-class EnvironmentUnavailable(ConformanceError):
+class EnvironmentUnavailable(ConformanceError):  # noqa: N818 - named for what is so
     """Target, identity provider or machine could not be used; says nothing about conformance."""
 
     exit_code = 6

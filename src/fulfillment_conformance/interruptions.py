@@ -14,7 +14,7 @@ from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.outcome import Outcome
 
 
-class Interruption(Exception):
+class Interruption(Exception):  # noqa: N818 - named for what is so
     """Base: every id of the test that no check has decided yet gets `outcome`, with the message as its reason."""
 
     outcome: ClassVar[Outcome] = Outcome.UNDECIDED

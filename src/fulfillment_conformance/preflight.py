@@ -1,4 +1,4 @@
-"""Before anything is judged: can the target be reached, can a token be had, do the clocks agree, is there a plan to buy?
+"""Before anything is judged: is the target reached, is a token had, do the clocks agree, is there a plan to buy?
 
 Nothing found here is the target's fault; it ends the run with exit code 6 and says what to do.
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jwt
 import pytest
@@ -18,7 +19,7 @@ class Call:
     """A call that is ready to be made, by whatever client and with whatever token, and the subscription it is about."""
 
     subscription: str
-    make: Callable
+    make: Callable[..., Any]
 
 
 class Calls:

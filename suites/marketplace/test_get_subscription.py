@@ -249,7 +249,7 @@ def test_the_time_of_the_last_change_does_not_matter(marketplace, purchase, chec
 
 @requirement("GET-037")
 def test_e_mail_addresses_are_such_without_the_blanks_around_them(marketplace, purchase, check):
-    """The emailId of beneficiary and purchaser, trimmed, has a name, an @ and a domain, and is the one resolve tells."""
+    """The emailId of beneficiary and purchaser, trimmed, has a name, an @ and a domain, as resolve tells it."""
     got, resolved = marketplace.get_subscription(purchase.id), marketplace.resolve(purchase.token)
 
     for party in ("beneficiary", "purchaser"):

@@ -5,7 +5,7 @@ import pytest
 from tests.report import runs
 from tests.report.conftest import Run
 
-from fulfillment_conformance.outcome import ExitCode, Outcome, Verdict
+from fulfillment_conformance.outcome import ExitCode, Outcome, TestRecord, Verdict
 from fulfillment_conformance.report.results import Kind
 from fulfillment_conformance.report.wording import (
     EXIT_CODES,
@@ -74,12 +74,16 @@ def test_a_target_is_called_what_tells_most(mixed: Run, target: dict[str, Any], 
     assert target_name(replace(mixed[0], target=target)) == name
 
 
+ONE_TEST = (TestRecord(test="publisher/test_webhook.py::test_it", claims=("WHK-001", "WHK-002")),)
+"""Something that ran: a run without any test has judged nothing, whatever it says."""
+
+
 class TestConclusion:
     def test_all_passed(self) -> None:
         two = [runs.settled(runs.row(name, (), statement="x"), Outcome.PASSED, "") for name in ("WHK-001", "WHK-002")]
 
-        assert conclusion(runs.run(two[:1], ())) == "1 binding requirement judged and kept."
-        assert conclusion(runs.run(two, ())) == "All of the 2 binding requirements that were judged are kept."
+        assert conclusion(runs.run(two[:1], ONE_TEST)) == "1 binding requirement judged and kept."
+        assert conclusion(runs.run(two, ONE_TEST)) == "All of the 2 binding requirements that were judged are kept."
 
     def test_a_known_failure_is_not_concealed(self) -> None:
         rows = [
@@ -87,7 +91,7 @@ class TestConclusion:
             runs.settled(runs.row("WHK-002", (), statement="x"), Outcome.WAIVED, "known"),
         ]
 
-        assert conclusion(runs.run(rows, ())).endswith("are kept, 1 of them by a known failure.")
+        assert conclusion(runs.run(rows, ONE_TEST)).endswith("are kept, 1 of them by a known failure.")
 
     def test_failures_and_what_is_missing(self, mixed: Run) -> None:
         assert conclusion(mixed[0]) == ("2 of 7 binding requirements failed. 2 could not be decided or tested.")
