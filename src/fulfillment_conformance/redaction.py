@@ -4,7 +4,8 @@
 e-mail addresses) and by value (whatever it was told to learn, see `learned`). Equal values give equal placeholders
 within one run, so that evidence can still be compared: `[purchase-token:3f9a01c2]`, or
 `[purchase-token:3f9a01c2 percent-encoded]` where the value was spelled so. The key of the placeholders is random per
-run and never stored.
+run and never stored. A secret that was found by its place is known by its value from then on, so that a target which
+repeats it elsewhere gives nothing away.
 
 Redacting twice is the same as redacting once.
 """
@@ -82,6 +83,8 @@ _USER_INFO = re.compile(r"://(?P<value>[^/@\s:\"'<>]*+:[^/@\s\"'<>]++)@")
 _JWT = re.compile(r"eyJ(?:[A-Za-z0-9_-]{5,}+(?P<rest>(?:\.[A-Za-z0-9_-]*+){1,4})|[A-Za-z0-9_-]*+)")
 _AT_AND_DOMAIN = re.compile(r"(?:@|%(?:25)*40|&#64;|&#[Xx]40;|&commat;|\\u0040)(?P<domain>[\w-]++(?:\.[\w-]++)+)")
 _REVERSED_MAILBOX = re.compile(r"(?:[Bb7]2%|[\w.'#~+-])*+(?P<escape>%?)")
+_SHORTEST_LEARNED_BY_PLACE = 16
+"""Characters; a cookie `theme=dark` must not hide that word everywhere."""
 _LONGEST_MAILBOX = 320
 _LONGEST_REMEMBERED = 64
 _MOST_REMEMBERED = 10_000
@@ -104,6 +107,7 @@ class Redactor:
         """Start with secrets known beforehand; `key` lets workers of one run agree on their placeholders."""
         self.key = key or secrets.token_bytes(16)
         self._learned = LearnedValues()
+        self._by_place: set[str] = set()
         self._clean: set[str] = set()
         for secret in learned:
             self.learn(secret)
@@ -116,6 +120,11 @@ class Redactor:
         self._learned.add(secret, kind)
         # A new set instead of an emptied one: a thread that began before this value was known adds to the old one.
         self._clean = set()
+
+    @property
+    def known(self) -> int:
+        """How many secrets were found by their place so far; what was redacted before may hold the newest ones."""
+        return len(self._by_place)
 
     def placeholder(self, kind: str, value: str) -> str:
         """Return what stands in for a value: equal for equal values, telling nothing else about them."""
@@ -245,6 +254,9 @@ class Redactor:
         known = self.text(value)
         if _PLACEHOLDER.fullmatch(known):
             return known
+        if kind not in {"email", "person"} and len(value) >= _SHORTEST_LEARNED_BY_PLACE and value not in self._by_place:
+            self._by_place.add(value)
+            self.learn(value, kind)
         return self.placeholder(kind, value.strip().lower() if kind == "email" else value)
 
     def _header(self, name: str, value: str) -> str:
