@@ -114,13 +114,8 @@ class Recorder:
 
 def redacted(exchange: Exchange, redactor: Redactor, *, test: str = "") -> dict[str, Any]:
     """Return an exchange as JSON data without secrets and personal data."""
-    known = -1
-    data: dict[str, Any] = {}
-    while known != redactor.known:
-        # A secret that is found by its place may have been repeated before that place.
-        known = redactor.known
-        data = _redacted(exchange, redactor, test)
-    return data
+    # A secret that is found by its place may have been repeated before that place.
+    return redactor.settled(lambda: _redacted(exchange, redactor, test))
 
 
 def _redacted(exchange: Exchange, redactor: Redactor, test: str) -> dict[str, Any]:

@@ -15,12 +15,14 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, unquote_plus
 
 from fulfillment_conformance.learned import SPELLINGS, LearnedValues
+
+T = TypeVar("T")
 
 _SECRET_HEADERS = {
     "authorization": "token",
@@ -121,11 +123,6 @@ class Redactor:
         # A new set instead of an emptied one: a thread that began before this value was known adds to the old one.
         self._clean = set()
 
-    @property
-    def known(self) -> int:
-        """How many secrets were found by their place so far; what was redacted before may hold the newest ones."""
-        return len(self._by_place)
-
     def placeholder(self, kind: str, value: str) -> str:
         """Return what stands in for a value: equal for equal values, telling nothing else about them."""
         digest = hmac.new(self.key, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
@@ -149,14 +146,26 @@ class Redactor:
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> list[list[str]]:
         """Redact a header list; names and authentication schemes stay readable."""
-        return [[self.text(name), self._header(name.lower(), value)] for name, value in headers]
+        pairs = list(headers)
+        return self.settled(lambda: [[self.text(name), self._header(name.lower(), value)] for name, value in pairs])
 
     def data(self, value: Any, name: str = "") -> Any:
         """Redact JSON data: secret fields by name, everything else as text."""
+        return self.settled(lambda: self._data(value, name))
+
+    def settled(self, redact: Callable[[], T]) -> T:
+        """Return what `redact` returns once it finds nothing new: a secret may stand before the place that tells it."""
+        while True:
+            known = len(self._by_place)
+            redacted = redact()
+            if known == len(self._by_place):
+                return redacted
+
+    def _data(self, value: Any, name: str) -> Any:
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self.data(item, str(key)) for key, item in value.items()}
+            return {self.text(str(key)): self._data(item, str(key)) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return [self.data(item, name) for item in value]
+            return [self._data(item, name) for item in value]
         if value is None or isinstance(value, bool) or value == "":
             return value
         lowered = name.lower()
@@ -178,7 +187,7 @@ class Redactor:
             digest = hashlib.sha256(body).hexdigest()
             return f"[{len(body)} bytes that are not UTF-8 text, sha256 {digest[:16]}]"
         if "x-www-form-urlencoded" in content_type.lower():
-            return self.text("&".join(self._form_field(pair) for pair in text.split("&")))
+            return self.settled(lambda: self.text("&".join(self._form_field(pair) for pair in text.split("&"))))
         if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "[", '"'}:
             try:
                 return json.dumps(self.data(json.loads(text.lstrip("\ufeff"))), ensure_ascii=False)
