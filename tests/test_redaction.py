@@ -269,6 +269,28 @@ SPELLERS = st.lists(st.sampled_from(sorted(SPELLINGS)), min_size=0, max_size=2)
 VOCABULARY = "".join(f"[{kind}:0123456789abcdef" for kind in ("purchase-token", "secret", "email", "person", "cookie"))
 
 
+class TestWhatIsFoundByItsPlace:
+    """A secret that stands where secrets stand is known by its value from then on."""
+
+    SESSION = "4be81d07c2a94f55-of-a-session"
+
+    def test_a_cookie_is_hidden_wherever_it_is_repeated(self, redactor: Redactor) -> None:
+        redactor.headers([("set-cookie", f"session={self.SESSION}; HttpOnly")])
+
+        assert self.SESSION not in redactor.text(f"you are {self.SESSION}, are you not?")
+
+    def test_it_is_hidden_in_what_stands_before_its_place(self, redactor: Redactor) -> None:
+        body = json.dumps({"echo": f"<{self.SESSION}>", "access_token": self.SESSION}).encode()
+
+        assert self.SESSION not in redactor.body(body, "application/json")
+
+    def test_words_and_addresses_are_left_alone(self, redactor: Redactor) -> None:
+        redactor.headers([("set-cookie", "theme=dark")])
+        redactor.data({"email": "nobody.in.particular"})
+
+        assert redactor.text("dark, nobody.in.particular") == "dark, nobody.in.particular"
+
+
 def spelled(secret: str, spellers: list[str]) -> str:
     for speller in spellers:
         secret = SPELLINGS[speller](secret)

@@ -114,6 +114,11 @@ class Recorder:
 
 def redacted(exchange: Exchange, redactor: Redactor, *, test: str = "") -> dict[str, Any]:
     """Return an exchange as JSON data without secrets and personal data."""
+    # A secret that is found by its place may have been repeated before that place.
+    return redactor.settled(lambda: _redacted(exchange, redactor, test))
+
+
+def _redacted(exchange: Exchange, redactor: Redactor, test: str) -> dict[str, Any]:
     response = None
     if exchange.status is not None:
         response = {

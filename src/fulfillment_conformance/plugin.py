@@ -81,7 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
         target=Path(config.getoption("--target")),
         output=Path(output) if output else None,
         profile=config.getoption("--fc-profile"),
-        seed=config.getoption("--fc-seed"),
+        seed=workerinput["fc_seed"] if workerinput else config.getoption("--fc-seed"),
         only=tuple(config.getoption("--fc-only")),
         set_name=config.getoption("--fc-set"),
     )
@@ -98,7 +98,6 @@ def pytest_configure(config: pytest.Config) -> None:
     except ConformanceError as error:
         pytest.exit(f"{error}", returncode=error.exit_code)
     config.stash[_RUN] = run
-    config.option.fc_seed = run.seed  # what was chosen here holds for the workers as well
     judging = Judging(config, run)
     config.stash[_JUDGING] = judging
     config.pluginmanager.register(judging, "fulfillment-conformance-judging")
@@ -107,11 +106,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(cleaning.stop)
     for module in ("common", run.role):
         config.pluginmanager.import_plugin(f"fulfillment_conformance.fixtures.{module}")
+    if not run.target.isolated:
+        # Its tests must not run side by side, however xdist was asked to distribute them.
+        if workerinput is not None:
+            config.option.loadgroup = True
+        elif config.getoption("dist", "no") != "no":
+            config.option.dist = "loadgroup"
     if workerinput is not None:
         return
     config.pluginmanager.register(_Workers(run), "fulfillment-conformance-workers")
-    if not run.target.isolated and config.getoption("dist", "no") != "no":
-        config.option.dist = "loadgroup"  # any other way would let its tests run side by side
     progress = config.getoption("--fc-progress")
     if progress:
         shown = Progress(progress, requirements=run.catalogue, redact=run.redactor.text)
@@ -153,6 +156,7 @@ class _Workers:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput["fc_redaction_key"] = self._run.redactor.key.hex()
+        node.workerinput["fc_seed"] = self._run.seed
 
 
 class Judging:

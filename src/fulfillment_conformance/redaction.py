@@ -4,7 +4,8 @@
 e-mail addresses) and by value (whatever it was told to learn, see `learned`). Equal values give equal placeholders
 within one run, so that evidence can still be compared: `[purchase-token:3f9a01c2]`, or
 `[purchase-token:3f9a01c2 percent-encoded]` where the value was spelled so. The key of the placeholders is random per
-run and never stored.
+run and never stored. A secret that was found by its place is known by its value from then on, so that a target which
+repeats it elsewhere gives nothing away.
 
 Redacting twice is the same as redacting once.
 """
@@ -14,12 +15,14 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, unquote_plus
 
 from fulfillment_conformance.learned import SPELLINGS, LearnedValues
+
+T = TypeVar("T")
 
 _SECRET_HEADERS = {
     "authorization": "token",
@@ -82,6 +85,8 @@ _USER_INFO = re.compile(r"://(?P<value>[^/@\s:\"'<>]*+:[^/@\s\"'<>]++)@")
 _JWT = re.compile(r"eyJ(?:[A-Za-z0-9_-]{5,}+(?P<rest>(?:\.[A-Za-z0-9_-]*+){1,4})|[A-Za-z0-9_-]*+)")
 _AT_AND_DOMAIN = re.compile(r"(?:@|%(?:25)*40|&#64;|&#[Xx]40;|&commat;|\\u0040)(?P<domain>[\w-]++(?:\.[\w-]++)+)")
 _REVERSED_MAILBOX = re.compile(r"(?:[Bb7]2%|[\w.'#~+-])*+(?P<escape>%?)")
+_SHORTEST_LEARNED_BY_PLACE = 16
+"""Characters; a cookie `theme=dark` must not hide that word everywhere."""
 _LONGEST_MAILBOX = 320
 _LONGEST_REMEMBERED = 64
 _MOST_REMEMBERED = 10_000
@@ -104,6 +109,7 @@ class Redactor:
         """Start with secrets known beforehand; `key` lets workers of one run agree on their placeholders."""
         self.key = key or secrets.token_bytes(16)
         self._learned = LearnedValues()
+        self._by_place: set[str] = set()
         self._clean: set[str] = set()
         for secret in learned:
             self.learn(secret)
@@ -140,14 +146,26 @@ class Redactor:
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> list[list[str]]:
         """Redact a header list; names and authentication schemes stay readable."""
-        return [[self.text(name), self._header(name.lower(), value)] for name, value in headers]
+        pairs = list(headers)
+        return self.settled(lambda: [[self.text(name), self._header(name.lower(), value)] for name, value in pairs])
 
     def data(self, value: Any, name: str = "") -> Any:
         """Redact JSON data: secret fields by name, everything else as text."""
+        return self.settled(lambda: self._data(value, name))
+
+    def settled(self, redact: Callable[[], T]) -> T:
+        """Return what `redact` returns once it finds nothing new: a secret may stand before the place that tells it."""
+        while True:
+            known = len(self._by_place)
+            redacted = redact()
+            if known == len(self._by_place):
+                return redacted
+
+    def _data(self, value: Any, name: str) -> Any:
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self.data(item, str(key)) for key, item in value.items()}
+            return {self.text(str(key)): self._data(item, str(key)) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return [self.data(item, name) for item in value]
+            return [self._data(item, name) for item in value]
         if value is None or isinstance(value, bool) or value == "":
             return value
         lowered = name.lower()
@@ -169,7 +187,7 @@ class Redactor:
             digest = hashlib.sha256(body).hexdigest()
             return f"[{len(body)} bytes that are not UTF-8 text, sha256 {digest[:16]}]"
         if "x-www-form-urlencoded" in content_type.lower():
-            return self.text("&".join(self._form_field(pair) for pair in text.split("&")))
+            return self.settled(lambda: self.text("&".join(self._form_field(pair) for pair in text.split("&"))))
         if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "[", '"'}:
             try:
                 return json.dumps(self.data(json.loads(text.lstrip("\ufeff"))), ensure_ascii=False)
@@ -245,6 +263,9 @@ class Redactor:
         known = self.text(value)
         if _PLACEHOLDER.fullmatch(known):
             return known
+        if kind not in {"email", "person"} and len(value) >= _SHORTEST_LEARNED_BY_PLACE and value not in self._by_place:
+            self._by_place.add(value)
+            self.learn(value, kind)
         return self.placeholder(kind, value.strip().lower() if kind == "email" else value)
 
     def _header(self, name: str, value: str) -> str:

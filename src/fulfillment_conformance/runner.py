@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fulfillment_conformance import resources
+from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.run import RunOptions, begin, check_output, prepare
 
 _PLUGINS = ("fulfillment_conformance.plugin", "xdist.plugin", "pytest_timeout", "allure_pytest.plugin")
@@ -56,4 +57,9 @@ def run_suite(
     arguments += [f"--fc-profile={options.profile}"] if options.profile is not None else []
     arguments += [f"--alluredir={options.output / 'allure-results'}", "--clean-alluredir"]
     arguments += ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
-    return int(pytest.main([*arguments, *pytest_options]))
+    try:
+        return int(pytest.main([*arguments, *pytest_options]))
+    except ImportError as error:
+        if "Error importing plugin" not in str(error):
+            raise
+        raise UsageProblem(f"{' '.join(pytest_options)}: {error}; install the plugin, or leave -p out") from error

@@ -52,7 +52,9 @@ def test_the_access_token_is_asked_for_with_the_applications_own_credentials(mic
     calls = _for_the_marketplace(token_requests)
     fields = [form(call) for call in calls]
     paths = [urlsplit(call.url).path.lower() for call in calls]
-    types = [(sent(call, "content-type") or "none").partition(";")[0].lower() for call in calls]
+    # What is no form, or no POST, cannot be read: it shows in type and method alone.
+    posted = [call for call in token_requests if call.method == "POST"]
+    types = [(sent(call, "content-type") or "none").partition(";")[0].lower() for call in posted]
     client_ids = [each.get("client_id", "none").lower() for each in fields]
 
     check("AUT-001").that(
@@ -62,10 +64,10 @@ def test_the_access_token_is_asked_for_with_the_applications_own_credentials(mic
         rests_on=calls,
     )
     check("AUT-002").that(
-        all(call.method == "POST" for call in calls),
+        len(posted) == len(token_requests),
         expected="POST to the token endpoint, of version 1 or 2.0",
-        actual="; ".join(map(brief, calls)),
-        rests_on=calls,
+        actual="; ".join(map(brief, token_requests)),
+        rests_on=token_requests,
     )
     check("AUT-005").that(
         all(each.get("client_id") and (each.get("client_secret") or each.get("client_assertion")) for each in fields),
@@ -77,7 +79,7 @@ def test_the_access_token_is_asked_for_with_the_applications_own_credentials(mic
         all(each == "application/x-www-form-urlencoded" for each in types),
         expected="content-type application/x-www-form-urlencoded",
         actual=", ".join(types),
-        rests_on=calls,
+        rests_on=posted,
     )
     check("AUT-007").that(
         all(path.startswith(f"/{identity.tenant_id.lower()}/") for path in paths)
@@ -146,7 +148,7 @@ def test_the_token_belongs_to_the_application_and_to_no_user(subscribed, check):
 def test_a_token_is_used_until_it_expires_and_then_renewed(microsoft, publisher, subscribed, check):
     """Calls share a token; a refused one is exchanged for another; an expired one is not used any more."""
     before = subscribed.calls(0)
-    shared = {bearer(call) for call in before}
+    shared = {bearer(call) for call in before if call.status != 401}
     mark = microsoft.mark
     with microsoft.issuing_tokens_for(timedelta(seconds=1)), _refusing(microsoft, shared):
         announcement = subscribed.change_plan(subscribed.other_plan().plan_id)

@@ -119,6 +119,9 @@ class TestPytestOptions:
     def test_an_option_that_pytest_does_not_know(self, words: Callable[[str], list[str]]) -> None:
         assert_told(run(*words("<run> -- --no-such-option")), 4, ["--no-such-option"])
 
+    def test_a_plugin_that_is_not_there(self, words: Callable[[str], list[str]]) -> None:
+        assert_told(run(*words("<run> -- -p no_such_plugin")), 4, ["-p no_such_plugin", "install the plugin"])
+
     def test_a_selection_that_matches_nothing(self, words: Callable[[str], list[str]]) -> None:
         assert_told(run(*words("<run> -- -k no_such_test")), 5, ["no test was selected"])
 

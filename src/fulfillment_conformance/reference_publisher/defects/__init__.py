@@ -5,10 +5,12 @@ what such a publisher does wrong; `breaks` names the requirements that it does n
 """
 
 from fulfillment_conformance.reference_publisher.defects import (
+    access_token,
     api_use,
     changes,
     landing_page,
     lifecycle,
+    misreadings,
     own_changes,
     payload,
     webhook_authentication,
@@ -18,10 +20,12 @@ from fulfillment_conformance.reference_publisher.defects.registry import Defect,
 __all__ = [
     "Defect",
     "UnknownDefect",
+    "access_token",
     "api_use",
     "changes",
     "landing_page",
     "lifecycle",
+    "misreadings",
     "named",
     "own_changes",
     "payload",
