@@ -15,6 +15,7 @@ from fulfillment_conformance.emulator.deviations import (  # noqa: F401 - import
     plans,
     resolve,
     terms,
+    transitions,
 )
 from fulfillment_conformance.emulator.deviations.registry import DEVIATIONS, Deviation, apply
 

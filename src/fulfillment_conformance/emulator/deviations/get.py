@@ -94,7 +94,10 @@ def show_the_offers_display_name(emulator: "Emulator") -> None:
         document["offerId"] = document["offerId"].replace("-", " ").title()
 
 
-@deviation("subscriptions-keep-showing-the-first-plan", breaks=["GET-011", "CHP-022", "OPP-012", "WHK-025", "WHK-028"])
+@deviation(
+    "subscriptions-keep-showing-the-first-plan",
+    breaks=["GET-011", "CHP-003", "CHP-022", "OPP-012", "WHK-025", "WHK-028"],
+)
 def keep_showing_the_first_plan(emulator: "Emulator") -> None:
     """The planId of a subscription stays the purchased one after a change."""
 

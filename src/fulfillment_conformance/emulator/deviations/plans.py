@@ -197,20 +197,3 @@ def source_offers_have_names(emulator: "Emulator") -> None:
                 if plan["planId"] == request.parameter("planId") == present:
                     plan["sourceOffers"] = [{"externalId": "contoso-spring-offer"}]
         return reply
-
-
-@deviation("metered-units-are-numbers", breaks=["PLN-018"])
-def metered_units_are_numbers(emulator: "Emulator") -> None:
-    """The units that a billing term includes are a number, no string."""
-
-    def metered(plan: Json) -> None:
-        for term in plan["planComponents"]["recurrentBillingTerms"]:
-            term["meteredQuantityIncluded"] = [{"dimensionId": "messages", "units": 1000}]
-
-    _each_plan(emulator, metered)
-
-
-@deviation("metering-dimensions-are-names", breaks=["PLN-019"])
-def metering_dimensions_are_names(emulator: "Emulator") -> None:
-    """The metering dimensions of a plan are strings, no objects."""
-    _each_plan(emulator, lambda plan: plan["planComponents"].update(meteringDimensions=["messages"]))
