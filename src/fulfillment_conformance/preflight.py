@@ -1,4 +1,4 @@
-"""Before anything is judged: is the target reached, is a token had, do the clocks agree, is there a plan to buy?
+"""Before anything is judged: is the target there, is a token had, do the clocks agree, does what is bought show?
 
 Nothing found here is the target's fault; it ends the run with exit code 6 and says what to do.
 """
@@ -97,3 +97,38 @@ def token_is_taken(answers: list[Answer], address: str) -> str:
             "application of the offer's technical configuration, and that the secret has not expired"
         )
     return "accepted"
+
+
+def tells_calls_apart(answers: list[Answer], address: str) -> str:
+    """Make sure that calls with and without a token, right and wrong ones, are not all answered alike.
+
+    A proxy's login page, a server under a wrong path, or a stub answers everything with one status. Whatever a test
+    asked of it would measure nothing.
+
+    Raises:
+        EnvironmentUnavailable: all of them had the same status.
+    """
+    statuses = {answer.status_code for answer in answers}
+    if len(statuses) == 1:
+        said = answers[0].status_code if answers[0].status_code is not None else f"not at all ({answers[0].error})"
+        raise EnvironmentUnavailable(
+            f"{address} answers every call alike, {said}, whether it is right or wrong; check that this is the address "
+            "that /saas/subscriptions is below, and that no proxy or stub stands in for the API"
+        )
+    return ", ".join(str(answer.status_code) for answer in answers)
+
+
+def shows_purchase(subscription_id: str, answers: list[Answer], address: str) -> str:
+    """Make sure that something bought through the control surface shows in at least one answer of the API.
+
+    Raises:
+        EnvironmentUnavailable: the subscription's id stands in none of them.
+    """
+    wanted = subscription_id.lower()
+    if not any(answer.is_success and wanted in answer.text.lower() for answer in answers):
+        seen = ", ".join(f"{answer.exchange.purpose}: {answer.status_code or answer.error}" for answer in answers)
+        raise EnvironmentUnavailable(
+            f"a purchase made for this check does not show at {address} ({seen}); check that the control surface and "
+            "the API are of the same sandbox, and that publisher_id and identity name the publisher of its offers"
+        )
+    return "a fresh purchase shows in the API"

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from fulfillment_conformance.checks import Check
 from fulfillment_conformance.cli import main
+from fulfillment_conformance.errors import EnvironmentUnavailable
+from fulfillment_conformance.preflight import Preflight
 
 LONGEST_RUN = 240.0
 """Seconds after which a run is stopped and the test fails."""
@@ -77,25 +80,6 @@ class Judged:
         return 7 if self.with_outcome("undecided", "untestable", level="MUST") else 0
 
 
-def judge(target: Mapping[str, Any] | Path, folder: Path, *options: str, weakened: str = "") -> Judged:
-    """Run `fulfillment-conformance run` and return what came of it.
-
-    Args:
-        target: a target file, or the document that it is to hold.
-        folder: an empty folder for the file and the run's output.
-        options: further options of the command.
-        weakened: a method of `Check` that passes whatever it is asked.
-    """
-    if not isinstance(target, Path):
-        file = folder / "target.yaml"
-        file.write_text(yaml.safe_dump(dict(target), sort_keys=False), encoding="utf-8")
-        target = file
-    output = folder / "output"
-    return Judged(
-        in_a_process(_shipped, ["run", f"--target={target}", f"--output={output}", *options], weakened), output
-    )
-
-
 def pytest_run(folder: Path, *arguments: object) -> int | None:
     """Run pytest with the plugin in a folder, as people do who keep tests of their own, and return its exit code."""
     return in_a_process(_pytest, folder, [str(argument) for argument in arguments])
@@ -115,10 +99,9 @@ def in_a_process(function: Callable[..., None], *arguments: Any, seconds: float 
     return code
 
 
-def _shipped(arguments: Sequence[str], weakened: str) -> None:
+def _shipped(arguments: Sequence[str], meddle: Callable[[], None]) -> None:
     sys.dont_write_bytecode = False  # pytest compiles every test file anew otherwise
-    if weakened:
-        _weaken(weakened)
+    meddle()
     main(list(arguments))
 
 
@@ -127,14 +110,47 @@ def _pytest(folder: Path, arguments: Sequence[str]) -> None:
     sys.exit(int(pytest.main(list(arguments))))
 
 
-def _weaken(method: str) -> None:
-    from fulfillment_conformance.checks import Check
+def weaken(method: str) -> None:
+    """Let a method of `Check` pass whatever it is asked."""
 
     def passes(self: Check, *_: Any, **__: Any) -> bool:
         return record(self, True, expected="anything", actual="anything")
 
     record = Check.that
     setattr(Check, method, passes)
+
+
+def skip_preflight() -> None:
+    """Let every preflight find everything in order, so that the tests themselves are all that stands."""
+
+    def look(self: Preflight, what: str, action: Callable[[], str]) -> None:
+        with suppress(EnvironmentUnavailable):
+            action()
+
+    setattr(Preflight, "look", look)  # noqa: B010
+
+
+def nothing() -> None:
+    """Leave everything as it is shipped."""
+
+
+def judge(
+    target: Mapping[str, Any] | Path, folder: Path, *options: str, meddle: Callable[[], None] = nothing
+) -> Judged:
+    """Run `fulfillment-conformance run` and return what came of it.
+
+    Args:
+        target: a target file, or the document that it is to hold.
+        folder: an empty folder for the file and the run's output.
+        options: further options of the command.
+        meddle: called in the run's own process before it starts; a function of a module, perhaps a partial one.
+    """
+    if not isinstance(target, Path):
+        file = folder / "target.yaml"
+        file.write_text(yaml.safe_dump(dict(target), sort_keys=False), encoding="utf-8")
+        target = file
+    output = folder / "output"
+    return Judged(in_a_process(_shipped, ["run", f"--target={target}", f"--output={output}", *options], meddle), output)
 
 
 @contextmanager
