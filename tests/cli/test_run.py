@@ -31,6 +31,12 @@ def test_options_reach_the_run(target: Path) -> None:
     assert "CONFORMANT" in said.out
 
 
+def test_one_option_takes_several_ids(target: Path) -> None:
+    _, results = judged(target, "--only", "RES-018", "ACT-001", "--progress", "quiet")
+
+    assert {row["id"] for row in results["requirements"]} == {"RES-018", "ACT-001"}
+
+
 def test_a_set_limits_a_run(target: Path) -> None:
     said, results = judged(target, "--set", "2026.1", "--only", "RES-018")
 

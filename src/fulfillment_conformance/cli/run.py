@@ -1,6 +1,8 @@
 """`fulfillment-conformance run`: judge a target."""
 
+import re
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,13 @@ import click
 
 from fulfillment_conformance.cli import options
 
+_ID = re.compile(r"[A-Z][A-Z0-9]{1,2}-\d{3}")
+
 
 @click.command()
 @options.target
 @options.output
-@click.option("--only", multiple=True, metavar="ID", help="Judge only this requirement; may be given several times.")
+@click.option("--only", multiple=True, metavar="ID...", help="Judge only this requirement, and those that follow it.")
 @click.option("--set", "set_name", metavar="NAME", help="Judge a frozen set of the catalogue, such as 2026.1.")
 @options.profile
 @options.seed
@@ -34,6 +38,10 @@ def run(
     from fulfillment_conformance.run import RunOptions
     from fulfillment_conformance.runner import run_suite
 
+    # `--only ACT-001 ACT-002` reads as one option with several ids; click hands over all but the first as arguments.
+    if choices["only"]:
+        ids = tuple(takewhile(_ID.fullmatch, pytest_options))
+        choices["only"], pytest_options = (*choices["only"], *ids), pytest_options[len(ids) :]
     given = {name: value for name, value in choices.items() if value is not None}
     sys.exit(
         run_suite(
