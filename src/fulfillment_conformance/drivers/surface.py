@@ -85,7 +85,8 @@ class Surface:
             distrusted = "CERTIFICATE_VERIFY_FAILED" in (exchange.error or "")
             advice = "name its authority in tls_ca" if distrusted else "check that the sandbox is running"
             raise EnvironmentUnavailable(
-                f"{call} got no usable answer ({exchange.error}); {advice}, and the address in the target file"
+                f"{call} got no usable answer ({exchange.error}); {advice}, "
+                "and that the target file has the right address"
             )
         if exchange.status in answers:
             return answer

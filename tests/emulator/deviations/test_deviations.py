@@ -317,7 +317,14 @@ def test_a_walk_is_the_same_every_time(story: list[Any]) -> None:
     assert told(story=story) == story
 
 
-@pytest.mark.parametrize("name", DEVIATIONS)
+OFF_THE_WALK = {
+    "cancellations-wait-for-the-publisher",  # the list of operations of a cancelled subscription
+    "missing-payment-on-the-last-day-cancels",  # a suspension on the day of a renewal
+}
+"""Deviations in places where the walk does not lead; the marketplace suite shows them."""
+
+
+@pytest.mark.parametrize("name", sorted(DEVIATIONS.keys() - OFF_THE_WALK))
 def test_a_deviation_shows(name: str, story: list[Any]) -> None:
     with pytest.raises(Deviates):
         told(name, story=story)
