@@ -1,6 +1,7 @@
 """One subscription of one customer: what happens to it at the marketplace, and what the publisher makes of it."""
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -254,14 +255,14 @@ class Customer:
 
     def awaits(self, kind: str, *, count: int = 1) -> list[Exchange]:
         """Return the calls of a kind about this subscription, once there are so many or time for an effect is over."""
-        self.microsoft.wait(
-            lambda: len(self.called(kind)) >= count or None, seconds=self.publisher.service.timeouts.effect
-        )
+        begun = time.monotonic()
+        came = self.microsoft.wait(lambda: len(self.called(kind)) >= count or None, seconds=self.publisher.effect_limit)
+        self.publisher.note_effect(came=came is not None, after=time.monotonic() - begun)
         return self.called(kind)
 
     def awaits_patches(self, *, count: int = 1) -> list[Exchange]:
         """Return the PATCH calls on operations, once there are so many or no more are to be expected."""
-        seconds = min(self.publisher.silence_limit, self.publisher.service.timeouts.effect)
+        seconds = min(self.publisher.silence_limit, self.publisher.effect_limit)
         self.microsoft.wait(lambda: len(self.called("settle_operation")) >= count or None, seconds=seconds)
         return self.called("settle_operation")
 
@@ -271,7 +272,7 @@ class Customer:
         def reads() -> list[Exchange]:
             return [call for call in self.called("get_subscription") if not after or call.at > after[-1].at]
 
-        self.microsoft.wait(lambda: reads() or None, seconds=self.publisher.service.timeouts.effect)
+        self.microsoft.wait(lambda: reads() or None, seconds=self.publisher.effect_limit)
         return reads()
 
     def onboard(self) -> None:
@@ -388,7 +389,7 @@ class Customer:
             last[:] = [account]
             return account if done(account) else None
 
-        deadline = self.publisher.service.timeouts.effect
+        deadline = self.publisher.effect_limit
         pause, waited = 0.02, 0.0
         found = look()
         while found is None and last and waited < deadline:
@@ -396,6 +397,8 @@ class Customer:
             waited += pause
             pause = min(pause * 1.5, 1.0)
             found = look()
+        if last:
+            self.publisher.note_effect(came=found is not None, after=waited)
         return found or (last[0] if last else None)
 
 

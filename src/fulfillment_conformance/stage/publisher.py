@@ -83,6 +83,8 @@ class Publisher:
         self.has_seen_forged_tokens = False
         self.onboardings_failed = 0
         self.silent_changes = 0
+        self._effects_missed = 0
+        self._slowest_effect = 0.0
 
     @property
     def silence_limit(self) -> float:
@@ -90,6 +92,22 @@ class Publisher:
         if not self.service.claims.acknowledges_changes:
             return 0.0
         return ACCEPTANCE_SECONDS if self.silent_changes < 2 else 1.0
+
+    @property
+    def effect_limit(self) -> float:
+        """Seconds to wait for an effect: as the target file says, less where effects fail to come again and again.
+
+        Even then a quarter of it, and three times what the slowest effect that did come has taken.
+        """
+        effect = self.service.timeouts.effect
+        return effect if self._effects_missed < 3 else min(effect, max(effect / 4, 3 * self._slowest_effect))
+
+    def note_effect(self, *, came: bool, after: float) -> None:
+        """Note whether an effect that was waited for has come, and after how many seconds."""
+        if came:
+            self._slowest_effect = max(self._slowest_effect, after)
+        else:
+            self._effects_missed += 1
 
     @property
     def patience(self) -> float:
