@@ -8,7 +8,17 @@ EMBEDDED = {
     "publisher": "role: publisher\npublisher:\n  embedded: true\n",
 }
 LOOKED_AT = {
-    "marketplace": ["target file", "reachable", "clock", "arranging", "access token", "access token taken", "plans"],
+    "marketplace": [
+        "target file",
+        "reachable",
+        "clock",
+        "arranging",
+        "access token",
+        "access token taken",
+        "answers",
+        "plans",
+        "purchases",
+    ],
     "publisher": ["target file", "landing page", "clock", "webhook", "plans"],
 }
 
