@@ -24,7 +24,7 @@ def _reading(publisher: ReferencePublisher, read: Callable[[dict[str, Any]], dic
 
     async def send_and_misread(method: str, url: str, *rest: Any) -> httpx2.Response:
         answer = await send(method, url, *rest)
-        if not answer.is_success or not answer.content.strip():
+        if not answer.is_success or not answer.content.startswith(b"{"):
             return answer
         return httpx2.Response(answer.status_code, json=read(answer.json()), request=answer.request)
 
