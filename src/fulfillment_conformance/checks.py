@@ -144,9 +144,8 @@ class Check:
     def equals(self, actual: Reading | Any, expected: Reading | Any, *, observed: str | None = None) -> bool:
         """Record whether two values are equal, compared with type (`1` is not `true`, `"1"` is not `1`)."""
         left, right = value_of(actual), value_of(expected)
-        same = left == right and isinstance(left, bool) == isinstance(right, bool)
         return self.that(
-            same,
+            _same(left, right),
             expected=_described(actual, right, expected),
             actual=_shown(left),
             rests_on=_readings(actual, expected),
@@ -158,7 +157,7 @@ class Check:
         options = list(allowed)
         value = value_of(actual)
         return self.that(
-            any(value == option and isinstance(value, bool) == isinstance(option, bool) for option in options),
+            any(_same(value, option) for option in options),
             expected=f"{_name(actual)} one of {', '.join(_shown(option) for option in options)}",
             actual=_shown(value),
             rests_on=_readings(actual),
@@ -359,6 +358,15 @@ class Check:
             if status is not None and status in reading.statuses:
                 return f"{reading.reading} ({reading.source})", reading.profile == "observed"
         return None
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Compare as JSON does, at every depth: to Python alone `[1]` equals `[true]`."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(_same, left, right))
+    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
 
 
 def _exchanges(things: Iterable[Answer | Reading | Exchange]) -> list[Exchange]:
