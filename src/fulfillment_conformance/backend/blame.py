@@ -123,7 +123,9 @@ def blame_for_answer(step: Step, before: View, purchase: Purchase) -> str:
             named = {"Unsubscribed": "DEL-006", "PendingFulfillmentStart": "DEL-018", "Suspended": "DEL-019"}
             return named.get(status, "DEL-010" if before.pending else "DEL-001")
         case "settle":
-            return "OPP-001" if before.pending else "OPP-010"
+            if not before.pending:
+                return "OPP-010"
+            return "OPP-001" if step.word == "Success" else "OPP-002"
         case _:
             return "LCY-031"
 
@@ -171,8 +173,9 @@ def judged(step: Step, before: View, expected: int, status: int | None) -> str:
             return "aside" if expected == 409 and status == 202 else ""
         case "cancel" if before.status == "Unsubscribed":
             return "agrees" if status in {200, 202, 404} else ""
-        case "cancel" if expected == 409:
-            return "aside" if status == 202 else ""
+        case "cancel" if expected == 409 or before.pending:
+            # Whether a pending reinstatement locks a subscription too is left open (DEL-010).
+            return "aside" if status in {202, 409} else ""
         case "settle" if expected == 409:
             return "agrees" if status == 200 else ""
         case "event":
