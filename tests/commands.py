@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fulfillment_conformance.cli import main
 
 MODULE = "fulfillment_conformance.cli"
-LONGEST = 120.0
+LONGEST = 240.0
 """Seconds that a command may take."""
 
 

@@ -11,6 +11,8 @@ from tests.commands import ended, run, start
 from fulfillment_conformance import report
 from fulfillment_conformance.cli.demo import TARGETS
 
+A_FEW = ["--only", "RES-018", "--only", "WHK-018"]
+
 FAST = 60.0
 """Seconds that a demonstration may take; of processor time, because others may use the machine as well."""
 
@@ -31,11 +33,13 @@ def test_both_roles_are_conformant_in_good_time(tmp_path: Path) -> None:
 
 
 def test_a_program_can_follow_it(tmp_path: Path) -> None:
-    said = run("demo", "--output", tmp_path, "--progress", "json", "-n", 2, "--profile", "observed", "--seed", 3)
+    choices = ["-n", 2, "--profile", "observed", "--seed", 3, *A_FEW]
+    said = run("demo", "--output", tmp_path, "--progress", "json", *choices)
     events = [json.loads(line) for line in said.out.splitlines()]
 
     assert said.code == 0, said.text
     assert [event["event"] for event in events if event["event"] != "test"] == ["start", "finish"] * 2
+    assert {row.result.id for role in TARGETS for row in report.read(tmp_path / role).requirements} == {*A_FEW[1::2]}
     assert {(report.read(tmp_path / role).profile, report.read(tmp_path / role).seed) for role in TARGETS} == {
         ("observed", 3)
     }
@@ -43,7 +47,7 @@ def test_a_program_can_follow_it(tmp_path: Path) -> None:
 
 def test_a_run_that_cannot_begin_decides_the_exit_code(tmp_path: Path) -> None:
     (tmp_path / "publisher").write_text("a file where a folder has to be", encoding="utf-8")
-    said = run("demo", "--output", tmp_path, "--progress", "quiet")
+    said = run("demo", "--output", tmp_path, "--progress", "quiet", *A_FEW)
 
     assert said.code == 4
     first, second = said.out.splitlines()[-2:]

@@ -22,19 +22,19 @@ def judged(target: Path, *options: object) -> tuple[Ended, dict[str, Any]]:
 
 
 def test_options_reach_the_run(target: Path) -> None:
-    options = ["--only", "RES-018", "--only", "ACT-001", "--profile", "observed", "--seed", 5, "--progress", "quiet"]
+    options = ["--only", "RES-018", "--only", "ACT-003", "--profile", "observed", "--seed", 5, "--progress", "quiet"]
     said, results = judged(target, *options)
 
     assert said.code == 0, said.text
     assert (results["profile"], results["seed"]) == ("observed", 5)
-    assert {row["id"] for row in results["requirements"]} == {"RES-018", "ACT-001"}
+    assert {row["id"] for row in results["requirements"]} == {"RES-018", "ACT-003"}
     assert "CONFORMANT" in said.out
 
 
 def test_one_option_takes_several_ids(target: Path) -> None:
-    _, results = judged(target, "--only", "RES-018", "ACT-001", "--progress", "quiet")
+    _, results = judged(target, "--only", "RES-018", "ACT-003", "--progress", "quiet")
 
-    assert {row["id"] for row in results["requirements"]} == {"RES-018", "ACT-001"}
+    assert {row["id"] for row in results["requirements"]} == {"RES-018", "ACT-003"}
 
 
 def test_a_set_limits_a_run(target: Path) -> None:

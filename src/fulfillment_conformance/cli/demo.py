@@ -33,11 +33,14 @@ claims:
 
 @click.command()
 @options.output
+@click.option("--only", multiple=True, metavar="ID", help="Judge only this requirement; name some of each role.")
 @options.profile
 @options.seed
 @options.workers
 @options.progress
-def demo(output: Path, profile: str | None, seed: int | None, workers: int, progress: str) -> None:
+def demo(
+    output: Path, only: tuple[str, ...], profile: str | None, seed: int | None, workers: int, progress: str
+) -> None:
     """Judge what comes along: the emulator and the reference publisher.
 
     Writes one run per role below the output folder. Nothing but this machine is needed.
@@ -46,6 +49,7 @@ def demo(output: Path, profile: str | None, seed: int | None, workers: int, prog
 
     check_output(output)
     choices = ["-n", str(workers), "--progress", progress]
+    choices += [word for requirement_id in only for word in ("--only", requirement_id)]
     choices += [] if profile is None else ["--profile", profile]
     choices += [] if seed is None else ["--seed", str(seed)]
     runs: dict[str, _Run] = {}
