@@ -469,6 +469,18 @@ def with_step(step: str) -> str:
             PUBLISHER + "  tls: both\n  listen_tls: 127.0.0.1:8080\n",
             "target.yaml:12: marketplace.listen_tls: is the same",
         ),
+        (
+            PUBLISHER + "  intercept: true\n  tls: true\n",
+            "target.yaml:12: marketplace.tls: intercept speaks TLS in the name of Microsoft's hosts already; remove",
+        ),
+        (
+            PUBLISHER + "  intercept: {allow: [https://api.example]}\n",
+            "target.yaml:11: marketplace.intercept.allow[0]: got 'https://api.example'; expected a host such as",
+        ),
+        (
+            PUBLISHER + "  intercept: {alow: [api.example]}\n",
+            "target.yaml:11: marketplace.intercept.alow: unknown key; did you mean 'allow'?",
+        ),
         (PUBLISHER + "  tls: yes\n", "target.yaml:11: marketplace.tls: got 'yes'; allowed: true, false, both"),
         (
             PUBLISHER + "  webhook_token_version: 3\n",
@@ -508,7 +520,36 @@ def examples() -> list[str]:
 
 @pytest.mark.parametrize("text", examples())
 def test_the_examples_of_the_documentation_are_right(write: Write, text: str) -> None:
-    load_target(write(text), ENVIRON | {"LANDING_PAGE_SECRET": "canary-landing"})
+    load_target(write(text), ENVIRON | {"LANDING_PAGE_SECRET": "canary-landing", "PURCHASE_TOKEN": "canary-token"})
+
+
+@pytest.mark.parametrize(
+    ("said", "allow"),
+    [
+        ("", None),
+        ("  intercept: false\n", None),
+        ("  intercept: true\n", ()),
+        ("  intercept: {}\n", ()),
+        ("  intercept: {allow: [db.Example, '*.cdn.example:8443']}\n", ("db.example", "*.cdn.example:8443")),
+    ],
+)
+def test_interception_is_off_or_on_and_lets_named_hosts_through(
+    write: Write, said: str, allow: tuple[str, ...] | None
+) -> None:
+    target = load_target(write(PUBLISHER + said), ENVIRON)
+
+    assert isinstance(target, PublisherTarget)
+    assert target.marketplace is not None
+    assert (target.marketplace.intercept.allow if target.marketplace.intercept else None) == allow
+    assert target.describe()["intercept"] is (allow is not None)
+
+
+def test_a_proxy_that_others_reach_shows_no_control_surface_and_needs_no_key(write: Write) -> None:
+    target = load_target(write(PUBLISHER.replace("127.0.0.1:8080", "0.0.0.0:8080") + "  intercept: true\n"), ENVIRON)
+
+    assert isinstance(target, PublisherTarget)
+    assert target.marketplace is not None
+    assert target.marketplace.control_key is None
 
 
 def test_every_key_is_documented() -> None:

@@ -1,7 +1,7 @@
 """The emulator as a program of its own: serve it, say where everything is, and end when asked to."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,9 @@ from fulfillment_conformance.certificates import CertificateAuthority
 from fulfillment_conformance.emulator import Emulator, Settings
 from fulfillment_conformance.emulator.deviations import DEVIATIONS
 from fulfillment_conformance.errors import UsageProblem
+from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.fieldtypes import HostAndPort
+from fulfillment_conformance.intercept import MICROSOFT, PRELOAD_FOR_NODE, intercepting
 from fulfillment_conformance.serving import Serving, serve, serve_until_signal
 
 _ANY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared, not bound
@@ -25,12 +27,16 @@ class Place:
         host: address to listen on.
         port: port for plain HTTP; 0 picks a free one.
         tls_port: port for https; None serves none.
-        ca_folder: where the certificate is written that clients of https have to trust.
+        intercept_port: port of a proxy that answers for Microsoft's hosts; None serves none.
+        allow: other hosts that clients of the proxy may reach.
+        ca_folder: where the certificate is written that clients of https, and of the proxy, have to trust.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     tls_port: int | None = None
+    intercept_port: int | None = None
+    allow: Sequence[str] = ()
     ca_folder: Path = Path()
 
 
@@ -63,15 +69,34 @@ def serve_emulator(
     emulator = Emulator(settings)
     with ExitStack() as stack:
         tls: Serving | None = None
+        proxy: Serving | None = None
         ca_file: Path | None = None
-        if place.tls_port is not None:
-            authority = CertificateAuthority()
-            context = authority.server_context(*_names(place.host))
+        authority = CertificateAuthority()
+        if place.tls_port is not None or place.intercept_port is not None:
             ca_file = authority.write(place.ca_folder)
+        if place.intercept_port is not None:
+
+            def report(exchange: Exchange) -> None:
+                came = exchange.error or exchange.status
+                tell(_row("proxy", f"{exchange.method} {exchange.url}: {came}, {exchange.purpose}"))
+
+            proxy = stack.enter_context(
+                intercepting(
+                    emulator.app,
+                    authority=authority,
+                    listen=HostAndPort(place.host, place.intercept_port),
+                    allow=place.allow,
+                    setting="--intercept-allow",
+                    observer=report,
+                    clock=emulator.now,
+                )
+            )
+        if place.tls_port is not None:
+            context = authority.server_context(*_names(place.host))
             tls = stack.enter_context(serve(emulator.app, host=place.host, port=place.tls_port, tls=context))
 
         def announce(plain: Serving) -> None:
-            for line in _announcement(settings, plain, tls, ca_file, secret_from, key_from):
+            for line in _announcement(settings, plain, tls, proxy, ca_file, secret_from, key_from):
                 tell(line)
 
         serve_until_signal(emulator.app, host=place.host, port=place.port, announce=announce)
@@ -88,6 +113,7 @@ def _announcement(
     settings: Settings,
     plain: Serving,
     tls: Serving | None,
+    proxy: Serving | None,
     ca_file: Path | None,
     secret_from: str | None,
     key_from: str | None,
@@ -100,6 +126,10 @@ def _announcement(
     yield _row("identity provider", f"{plain.url}/{identity.tenant_id}")
     if tls is not None:
         yield _row("the same over TLS", tls.url)
+    if proxy is not None:
+        yield _row("HTTPS_PROXY", f"{proxy.url} answers for {', '.join(MICROSOFT)}")
+        yield _row("Node.js up to 20", f"NODE_OPTIONS=--require={PRELOAD_FOR_NODE}")
+    if ca_file is not None:
         yield _row("trust for TLS", str(ca_file))
     yield _row("tenant id", identity.tenant_id)
     yield _row("client id", identity.client_id)

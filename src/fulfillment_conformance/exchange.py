@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-Party = Literal["suite", "publisher", "marketplace", "identity", "buyer", "control", "stranger"]
-"""Who sends or receives. `stranger` is whoever forges a call; `control` is the sandbox's control surface."""
+Party = Literal["suite", "publisher", "marketplace", "identity", "buyer", "control", "stranger", "elsewhere"]
+"""Who sends or receives.
+
+`stranger` is whoever forges a call, `control` the sandbox's control surface, `elsewhere` any other host on the network.
+"""
 
 HeaderList = tuple[tuple[str, str], ...]
 

@@ -72,13 +72,25 @@ class HttpClient:
     """Sends requests and hands each exchange to the observer. Safe to use from several threads."""
 
     def __init__(
-        self, *, observer: Observer = ignore, tls: ssl.SSLContext | None = None, timeout: float = 15.0
+        self,
+        *,
+        observer: Observer = ignore,
+        tls: ssl.SSLContext | None = None,
+        timeout: float = 15.0,
+        addresses: Mapping[str, tuple[str, int]] | None = None,
     ) -> None:
-        """Prepare a connection pool; `timeout` bounds a whole exchange, in seconds."""
+        """Prepare a connection pool.
+
+        Args:
+            observer: hears of every exchange.
+            tls: how certificates are checked; None: by the system's authorities.
+            timeout: seconds for a whole exchange.
+            addresses: host name in lower case -> host and port to connect to instead of what the machine resolves.
+        """
         self.observer = observer
         self.timeout = timeout
         # The bare transport: no redirects, no cookies, no proxy or CA variables of the machine, no retries.
-        self._transport = DeadlineTransport(tls if tls is not None else trust())
+        self._transport = DeadlineTransport(tls if tls is not None else trust(), addresses)
 
     def send(
         self,

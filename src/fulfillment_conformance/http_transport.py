@@ -7,7 +7,7 @@ caller for hours. Here whatever is read or written for an exchange gets only the
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import httpcore2
@@ -20,10 +20,11 @@ _IDLE_SECONDS = 1.0
 class DeadlineTransport(httpx2.BaseTransport):
     """Sends requests over pooled connections. The `read` time-out of a request is the limit of its whole exchange."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, addresses: Mapping[str, tuple[str, int]] | None = None) -> None:
+        """Connect with `tls`; `addresses` says for host names where they are, instead of the machine's resolver."""
         self._deadline = _Deadline()
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=tls, keepalive_expiry=_IDLE_SECONDS, network_backend=_Backend(self._deadline)
+            ssl_context=tls, keepalive_expiry=_IDLE_SECONDS, network_backend=_Backend(self._deadline, addresses or {})
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -80,8 +81,9 @@ class _Deadline(threading.local):
 
 
 class _Backend(httpcore2.NetworkBackend):
-    def __init__(self, deadline: _Deadline) -> None:
+    def __init__(self, deadline: _Deadline, addresses: Mapping[str, tuple[str, int]]) -> None:
         self._deadline = deadline
+        self._addresses = addresses
         self._sockets = httpcore2.SyncBackend()
 
     def connect_tcp(
@@ -93,6 +95,8 @@ class _Backend(httpcore2.NetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
         left = self._deadline.left(httpcore2.ConnectTimeout)
+        # Only where the connection goes is replaced: name in the certificate and Host header are the URL's.
+        host, port = self._addresses.get(host.lower(), (host, port))
         stream = self._sockets.connect_tcp(host, port, left, local_address, socket_options or ())
         return _Stream(stream, self._deadline)
 

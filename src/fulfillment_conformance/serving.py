@@ -41,6 +41,10 @@ class AddressNotUsable(UsageProblem):
     """The host and port cannot be listened on: not an address of this machine, or not allowed."""
 
 
+Front = Callable[[Callable[[], asyncio.BaseProtocol]], asyncio.BaseProtocol]
+"""Makes what meets a new connection first; it is given a maker of the protocol that speaks HTTP for the application."""
+
+
 class DropConnection(Exception):  # noqa: N818 - it says what is to be done
     """Raised by an application that is being served: the connection is cut, and the request stays unanswered."""
 
@@ -143,6 +147,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     tls: ssl.SSLContext | None = None,
+    front: Front | None = None,
     portal: Portal | None = None,
 ) -> Serving:
     """Serve an ASGI 3 application until `stop`; its lifespan has started when this returns.
@@ -152,6 +157,7 @@ def serve(
         host: address to listen on.
         port: 0 picks a free one.
         tls: serve https with this context.
+        front: what meets new connections, instead of HTTP at once; it has to close those that it keeps.
         portal: where to run; the shared one when not given.
 
     Raises:
@@ -161,7 +167,7 @@ def serve(
     """
     portal = portal or shared_portal()
     listener = _listen(host, port)
-    server = _Server(app, listener, tls)
+    server = _Server(app, listener, tls, front)
     try:
         portal.call(server.start)
     except BaseException:
@@ -212,7 +218,9 @@ def serve_until_signal(
 class _Server:
     """uvicorn without its main loop, whose fixed sleeps would cost 200 ms per stop. Used on the portal's loop only."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None, front: Front | None = None
+    ) -> None:
         self._app = app
         self._listener = listener
         self._stopping = False
@@ -229,6 +237,9 @@ class _Server:
         )
         config.load()
         config.ssl = tls
+        if front is not None:
+            http: Callable[..., asyncio.BaseProtocol] = config.http_protocol_class
+            config.http_protocol_class = lambda **parts: front(functools.partial(http, **parts))  # type: ignore[assignment]
         self._uvicorn = uvicorn.Server(config)
         self._uvicorn.lifespan = config.lifespan_class(config)
 

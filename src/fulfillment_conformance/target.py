@@ -31,6 +31,7 @@ from fulfillment_conformance.fieldtypes import (
     Guid,
     HostAndPort,
     JsonPointer,
+    HostPattern,
     Listen,
     Route,
     Seconds,
@@ -411,7 +412,7 @@ class PlayedMarketplace(FileModel):
         if self.tls == "both" and self.listen_tls == self.listen and self.listen.port:
             found.append(("listen_tls", "is the same as listen; give another port"))
         open_to_others = [place for place in (self.listen, self.listen_tls) if place and not place.is_loopback]
-        if open_to_others and self.control_key is None:
+        if open_to_others and self.control_key is None and self.intercept is None:
             found.append(("control_key", "missing; an emulator that others can reach needs one, as ${NAME}"))
         _refuse(found)
         return self
@@ -449,12 +450,24 @@ class PublisherTarget(_Target):
 
     role: Literal["publisher"]
     publisher: PublisherUnderTest = Field(description="a mapping that says where the publisher is")
+class Interception(FileModel):
+    """What the proxy that answers for Microsoft's hosts lets through besides."""
+
+    allow: tuple[HostPattern, ...] = Field(default=(), strict=False)
+
+
+def _switched(value: Any) -> Any:
+    """Let `true` stand for interception that lets nothing through, and `false` for none."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
     marketplace: PlayedMarketplace | None = Field(
         default=None, description="a mapping that says where the publisher looks for Microsoft"
     )
     claims: Claims = Claims()
 
     @model_validator(mode="after")
+    intercept: Annotated[Interception | None, BeforeValidator(_switched)] = None
     def _fits_together(self) -> Self:
         found = []
         if self.publisher.embedded and self.marketplace is not None:
@@ -470,6 +483,8 @@ class PublisherTarget(_Target):
     def isolated(self) -> bool:
         """Whether every worker process gets a publisher of its own; elsewhere one publisher has one webhook address."""
         return self.publisher.embedded
+        if self.intercept is not None and self.tls is not False:
+            found.append(("tls", "intercept speaks TLS in the name of Microsoft's hosts already; remove this key"))
 
     def describe(self) -> dict[str, Any]:
         """Return what a report says about the target."""
@@ -540,3 +555,4 @@ def _twice(where: str, key: str, ids: Iterable[str]) -> list[tuple[str, str]]:
             found.append((where, f"{key} '{name}' is given twice; remove one of them"))
         seen.add(name)
     return found
+            "intercept": self.marketplace is not None and self.marketplace.intercept is not None,

@@ -69,6 +69,22 @@ def test_it_serves_what_it_announces(tmp_path: Path) -> None:
     assert Path(emulated["trust for TLS"]).parent == tmp_path.resolve()
 
 
+def test_the_proxy_answers_for_microsoft_and_tells_what_it_refuses(tmp_path: Path) -> None:
+    with emulating("--intercept", 0, "--intercept-allow", "*.example", "--ca-folder", tmp_path) as emulated:
+        proxy = emulated["HTTPS_PROXY"].partition(" ")[0]
+        tls = trust(Path(emulated["trust for TLS"]))
+        with httpx2.Client(proxy=proxy, verify=tls, trust_env=False) as client:
+            metadata = client.get(f"https://sts.windows.net/{emulated['tenant id']}/.well-known/openid-configuration")
+            with pytest.raises(httpx2.ProxyError):
+                client.get("https://example.org/")
+        assert emulated.process.stdout is not None
+        told = emulated.process.stdout.readline()
+
+    assert metadata.json()["issuer"] == f"https://sts.windows.net/{emulated['tenant id']}/"
+    assert told == "proxy              CONNECT https://example.org/: 403, host that is not allowed\n"
+    assert Path(emulated["Node.js up to 20"].partition("=--require=")[2]).is_file()
+
+
 def test_settings_are_in_force_and_named() -> None:
     deviation, another = list(DEVIATIONS)[:2]
     tenant, client_id = "11111111-2222-4333-8444-555555555555", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
@@ -142,6 +158,12 @@ class TestRefusals:
 
         assert said.code == 4
         assert f"127.0.0.1:{port} is in use" in said.err
+
+    def test_what_is_no_host_to_allow_is_named(self) -> None:
+        said = call("emulate", "--intercept", "--intercept-allow", "https://api.example/")
+
+        assert said.code == 4
+        assert "'--intercept-allow': 'https://api.example/': expected a host such as" in said.err
 
     def test_an_unknown_deviation_names_the_nearest(self) -> None:
         known = next(iter(DEVIATIONS))

@@ -106,9 +106,22 @@ def test_the_environment_needs_no_more_than_the_technical_configuration() -> Non
     assert settings.sign_in is None
 
 
+def test_microsoft_is_reached_by_the_proxy_of_the_environment() -> None:
+    settings = Settings.from_environment({**ENVIRONMENT, "HTTPS_PROXY": "http://127.0.0.1:3128/"})
+
+    assert settings.proxy == "http://127.0.0.1:3128"
+
+
+def test_an_emulator_on_this_machine_is_reached_directly() -> None:
+    local = {"PUBLISHER_LOGIN_URL": "https://127.0.0.1:8443", "HTTPS_PROXY": "http://proxy.example:3128"}
+
+    assert Settings.from_environment({**ENVIRONMENT, **local}).proxy is None
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"HTTPS_PROXY": "proxy.example:3128"}, "the proxy's address is 'proxy.example:3128'; give an absolute"),
         ({"PUBLISHER_TENANT_ID": " "}, "PUBLISHER_TENANT_ID must be set"),
         ({"PUBLISHER_REINSTATES": "perhaps"}, "PUBLISHER_REINSTATES is 'perhaps'; say yes or no"),
         ({"PUBLISHER_SIGN_IN_CLIENT_ID": "d2b84e17-6fa0-4b93-8c5d-f19e3a70c628"}, "sign-in client secret is blank"),

@@ -13,11 +13,31 @@ _ADDRESS = options.field_value("Address")
 _GUID = options.field_value("Guid")
 _PORT = click.IntRange(0, 65535)
 
+INTERCEPT_PORT = 3128
+"""Where proxies customarily are."""
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=_PORT, default=8080, show_default=True, help="Port; 0 picks a free one.")
 @click.option("--tls-port", type=_PORT, help="Serve https as well, on this port.")
+@click.option(
+    "--intercept",
+    "intercept_port",
+    type=_PORT,
+    is_flag=False,
+    flag_value=INTERCEPT_PORT,
+    metavar="[PORT]",
+    help=f"Serve a proxy as well that answers for Microsoft's own addresses. Its port: {INTERCEPT_PORT}, or this one.",
+)
+@click.option(
+    "--intercept-allow",
+    "allow",
+    multiple=True,
+    callback=options.each(options.field_value("HostPattern")),
+    metavar="HOST",
+    help="A host that may be reached through it, besides Microsoft's; may be given several times.",
+)
 @click.option(
     "--ca-folder",
     type=click.Path(path_type=Path),
@@ -59,6 +79,8 @@ def emulate(
     host: str,
     port: int,
     tls_port: int | None,
+    intercept_port: int | None,
+    allow: tuple[str, ...],
     ca_folder: Path,
     tenant_id: str | None,
     client_id: str | None,
@@ -91,7 +113,7 @@ def emulate(
             control_key=os.environ[control_key_env] if control_key_env is not None else None,
             **settings,
         ),
-        Place(host=host, port=port, tls_port=tls_port, ca_folder=ca_folder),
+        Place(host=host, port=port, tls_port=tls_port, intercept_port=intercept_port, allow=allow, ca_folder=ca_folder),
         secret_from=client_secret_env,
         key_from=control_key_env,
         tell=click.echo,

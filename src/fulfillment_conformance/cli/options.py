@@ -28,6 +28,17 @@ def field_value(kind: str) -> Callable[[click.Context, click.Parameter, str | No
     return convert
 
 
+def each(
+    convert: Callable[[click.Context, click.Parameter, str | None], Any],
+) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[Any, ...]]:
+    """Return the callback of an option that may be given several times."""
+
+    def convert_all(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[Any, ...]:
+        return tuple(convert(ctx, option, value) for value in values)
+
+    return convert_all
+
+
 def worker_count(_ctx: click.Context, _option: click.Parameter, value: str) -> int:
     """Return the number of worker processes, or say what was expected."""
     if not value.isdecimal():

@@ -33,6 +33,8 @@ class EntraSession(requests.Session):
         super().__init__()
         self.trust_env = False
         self.verify = str(settings.ca_file) if settings.ca_file is not None else True
+        if settings.proxy is not None:
+            self.proxies = {"https": settings.proxy}
         self._seconds = settings.patience.request
 
     def request(self, *args: Any, **options: Any) -> requests.Response:

@@ -140,6 +140,7 @@ def _http_client(settings: Settings, transport: httpx2.AsyncBaseTransport | None
         transport=transport,
         verify=ssl.create_default_context(cafile=authorities),
         trust_env=False,  # proxy and CA variables must not decide whom we talk to
+        proxy=settings.proxy,
         follow_redirects=False,
         timeout=httpx2.Timeout(settings.patience.request, pool=None),
         limits=httpx2.Limits(max_connections=50, max_keepalive_connections=20),

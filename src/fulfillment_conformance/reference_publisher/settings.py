@@ -69,6 +69,7 @@ class Settings:
         api_url: base address of the Fulfillment API.
         login_url: base address of Entra; https, because msal insists on it.
         ca_file: PEM file with the certificate authority of both addresses; None: the authorities of this machine.
+        proxy: address of the HTTP proxy by which both are reached; None: directly.
         public_url: where browsers reach this application, without a path.
         sign_in: how buyers sign in. None switches sign-in off, for pipelines without a person; never for production.
         offers: the offers that this application serves; empty: all offers of the publisher.
@@ -84,6 +85,7 @@ class Settings:
     api_url: str = "https://marketplaceapi.microsoft.com/api"
     login_url: str = "https://login.microsoftonline.com"
     ca_file: Path | None = None
+    proxy: str | None = None
     public_url: str = "http://127.0.0.1:5000"
     sign_in: SignIn | None = None
     offers: frozenset[str] = frozenset()
@@ -99,6 +101,8 @@ class Settings:
         object.__setattr__(self, "api_url", _address("API address", self.api_url, {"http", "https"}))
         object.__setattr__(self, "login_url", _address("login address", self.login_url, {"https"}))
         object.__setattr__(self, "public_url", _address("public address", self.public_url, {"http", "https"}))
+        if self.proxy is not None:
+            object.__setattr__(self, "proxy", _address("proxy's address", self.proxy, {"http", "https"}))
         if self.operator_key is not None:
             _present("operator key", self.operator_key)
 
@@ -116,7 +120,8 @@ class Settings:
         """Read the settings of a stand-alone run.
 
         Names are `PUBLISHER_` and the attribute in capitals, `PUBLISHER_SIGN_IN_CLIENT_ID` and
-        `PUBLISHER_SIGN_IN_CLIENT_SECRET` for the sign-in; lists have commas. Waiting times stay as they are.
+        `PUBLISHER_SIGN_IN_CLIENT_SECRET` for the sign-in; lists have commas. Waiting times stay as they are. The proxy
+        is that of `HTTPS_PROXY`, unless Entra's address is one of this machine.
 
         Raises:
             ValueError: a value is missing or cannot be used; the message names it and never shows a secret.
@@ -135,8 +140,10 @@ class Settings:
         sign_in = None
         if "sign_in_client_id" in given:
             sign_in = SignIn(client_id=given["sign_in_client_id"], client_secret=given.get("sign_in_client_secret", ""))
+        local = urlsplit(texts.get("login_url", "")).hostname in {"localhost", "127.0.0.1", "::1"}
         return cls(
             **texts,
+            proxy=None if local else environment.get("HTTPS_PROXY") or environment.get("https_proxy") or None,
             offers=lists["offers"],
             refused_plans=lists["refused_plans"],
             ca_file=Path(given["ca_file"]) if "ca_file" in given else None,

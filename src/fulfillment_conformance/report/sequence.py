@@ -18,6 +18,7 @@ PARTICIPANTS: Mapping[str, str] = {
     "publisher": "Publisher",
     "marketplace": "Marketplace",
     "identity": "Identity provider",
+    "elsewhere": "Elsewhere",
     "stranger": "Stranger",
     "control": "Sandbox control",
     "suite": "Suite",

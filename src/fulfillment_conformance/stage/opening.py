@@ -18,6 +18,7 @@ from fulfillment_conformance.errors import EnvironmentUnavailable, UsageProblem
 from fulfillment_conformance.exchange import Exchange, Party
 from fulfillment_conformance.forge import Forge
 from fulfillment_conformance.http_client import HttpClient, trust
+from fulfillment_conformance.intercept import MICROSOFT, MicrosoftHosts, intercepting
 from fulfillment_conformance.interruptions import MissingCapability, NotClaimed, Precondition
 from fulfillment_conformance.marketplace import Caller, Marketplace, Offer, Plan, Purchase
 from fulfillment_conformance.preflight import Preflight, clocks_agree, reachable
@@ -29,7 +30,7 @@ from fulfillment_conformance.stage.customer import Customer, with_token
 from fulfillment_conformance.stage.embedded import embedded_service
 from fulfillment_conformance.stage.microsoft import Microsoft
 from fulfillment_conformance.stage.publisher import Publisher, Service
-from fulfillment_conformance.target import PublisherTarget
+from fulfillment_conformance.target import PlayedMarketplace, PublisherTarget
 
 UNRELATED_OFFER = "conformance-something-else"
 UNHEARD_OF_PLAN = "conformance-negotiated"
@@ -262,15 +263,17 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         stack.callback(microsoft.close)
         run.redactor.learn(settings.identity.client_secret, "secret")
         origins: dict[str, Party] = {}
+        addresses: dict[str, tuple[str, int]] = {}
         embedded = target.publisher.embedded
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fulfillment-conformance-")))
         if embedded:
             service = embedded_service(target, microsoft, stack, authority.write(folder), authority, origins)
         else:
-            service = _external_service(target, microsoft, stack, authority, origins)
+            service = _external_service(target, microsoft, stack, authority, origins, addresses)
         # Buyers also open the emulator's sign-in page, whose certificate this run made.
         tls = trust(target.publisher.tls_ca, also=authority.pem)
-        http = stack.enter_context(HttpClient(observer=observe, tls=tls, timeout=service.timeouts.page))
+        limit = service.timeouts.page
+        http = stack.enter_context(HttpClient(observer=observe, tls=tls, timeout=limit, addresses=addresses))
         publisher = Publisher(service, microsoft, http)
         for address in (service.landing_page, service.webhook):
             origins[_origin(address)] = "publisher"
@@ -316,12 +319,15 @@ def _external_service(
     stack: ExitStack,
     authority: CertificateAuthority,
     origins: dict[str, Party],
+    addresses: dict[str, tuple[str, int]],
 ) -> Service:
     played, spec = target.marketplace, target.publisher
     assert played is not None
     assert spec.landing_page is not None
     assert spec.webhook is not None
-    listening = [(played.listen, played.tls is True)]
+    if played.intercept is not None:
+        _intercept(played, microsoft, stack, authority, origins, addresses)
+    listening = [] if played.intercept is not None else [(played.listen, played.tls is True)]
     if played.listen_tls is not None:
         listening.append((played.listen_tls, True))
     for place, encrypted in listening:
@@ -340,6 +346,36 @@ def _external_service(
         tls_ca=spec.tls_ca,
         claims=target.claims,
     )
+
+
+def _intercept(
+    played: PlayedMarketplace,
+    microsoft: Microsoft,
+    stack: ExitStack,
+    authority: CertificateAuthority,
+    origins: dict[str, Party],
+    addresses: dict[str, tuple[str, int]],
+) -> None:
+    """Play Microsoft at its own addresses: for the service behind a proxy, for buyers by another way there."""
+    assert played.intercept is not None
+    app, clock = microsoft.emulator.app, microsoft.emulator.now
+    stack.enter_context(
+        intercepting(
+            app,
+            authority=authority,
+            listen=played.listen,
+            allow=played.intercept.allow,
+            setting="marketplace.intercept.allow",
+            observer=microsoft.notice,
+            clock=clock,
+        )
+    )
+    hosts = MicrosoftHosts(app, observer=microsoft.notice, clock=clock)
+    entrance = stack.enter_context(serve(hosts, tls=authority.server_context(*MICROSOFT)))
+    for host, (party, _) in MICROSOFT.items():
+        addresses[host] = (entrance.host, entrance.port)
+        if party == "identity":
+            origins[f"https://{host}"] = party
 
 
 def _fly(preflight: Preflight, stage: Stage) -> None:

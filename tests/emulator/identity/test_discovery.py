@@ -48,6 +48,24 @@ def test_metadata_for_many_tenants_has_a_template_for_its_issuer(
     assert two["jwks_uri"] == f"{ORIGIN}/{tenant}/discovery/v2.0/keys"
 
 
+@pytest.mark.parametrize("host", ["login.microsoftonline.com", "sts.windows.net", "login.emulator.example"])
+def test_it_is_a_known_instance_of_entra(entra: TestClient, host: str) -> None:
+    asked = {"api-version": "1.1", "authorization_endpoint": f"https://{host}/{TENANT}/oauth2/v2.0/authorize"}
+    answer = entra.get("/common/discovery/instance", params=asked).json()
+
+    assert answer["tenant_discovery_endpoint"] == f"{ORIGIN}/{TENANT}/v2.0/.well-known/openid-configuration"
+    assert "login.microsoftonline.com" in answer["metadata"][0]["aliases"]
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://login.elsewhere.example/common/oauth2/authorize", "https://sts.windows.net/nobody/x", ""]
+)
+def test_another_authority_is_no_instance_of_it(entra: TestClient, endpoint: str) -> None:
+    answer = entra.get("/common/discovery/instance", params={"authorization_endpoint": endpoint})
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_instance")
+
+
 def test_metadata_points_at_whichever_origin_was_asked(entra: TestClient) -> None:
     metadata = entra.get(
         f"/{TENANT}/v2.0/.well-known/openid-configuration", headers={"host": "host.docker.internal:8080"}

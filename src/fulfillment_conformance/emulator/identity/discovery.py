@@ -1,7 +1,8 @@
 """OpenID Connect metadata and signing keys, at Microsoft's own paths."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,6 +13,9 @@ from fulfillment_conformance.emulator.identity.errors import TENANT_NOT_FOUND, E
 from fulfillment_conformance.emulator.identity.keys import COMMON_TENANTS, KeyRing
 from fulfillment_conformance.emulator.identity.settings import CONSUMERS_TENANT_ID
 from fulfillment_conformance.emulator.identity.tokens import TokenIssuer, TokenVersion, issuer
+
+ENTRA_HOSTS: Final = ("login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net")
+"""Microsoft's names for the one Entra that everybody uses who is in no national cloud."""
 
 
 def origin(request: Request) -> str:
@@ -39,6 +43,11 @@ class Discovery:
             Route("/{tenant}/.well-known/openid-configuration", self._metadata_v1),
             Route("/{tenant}/v2.0/.well-known/openid-configuration", self._metadata_v2),
         )
+
+    @property
+    def instance_routes(self) -> Sequence[Route]:
+        """Where Microsoft's libraries ask whether a host is Entra's before they send it a secret."""
+        return (Route("/common/discovery/instance", self._instance),)
 
     @property
     def key_routes(self) -> Sequence[Route]:
@@ -79,6 +88,26 @@ class Discovery:
             "cloud_instance_name": "microsoftonline.com",
         }  # fmt: skip
         return JSONResponse(metadata)
+
+    async def _instance(self, request: Request) -> Response:
+        asked = urlsplit(request.query_params.get("authorization_endpoint", ""))
+        tenant = self._directory.tenant(asked.path.strip("/").partition("/")[0])
+        if asked.hostname not in {*ENTRA_HOSTS, request.url.hostname} or tenant is None:
+            return JSONResponse({"error": "invalid_instance", "error_description": "Unknown authority."}, 400)
+        version = "/v2.0" if "/v2.0/" in asked.path else ""
+        return JSONResponse(
+            {
+                "tenant_discovery_endpoint": f"{origin(request)}/{tenant}{version}/.well-known/openid-configuration",
+                "api-version": "1.1",
+                "metadata": [
+                    {
+                        "preferred_network": ENTRA_HOSTS[0],
+                        "preferred_cache": "login.windows.net",
+                        "aliases": list(ENTRA_HOSTS),
+                    }
+                ],
+            }
+        )
 
     async def _keys_v1(self, request: Request) -> Response:
         return self._key_set(request, 1)

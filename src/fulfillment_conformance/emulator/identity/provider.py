@@ -59,6 +59,7 @@ class IdentityProvider:
         self.routes: Sequence[Route] = (
             *self._interruptible("metadata", discovery.metadata_routes),
             *self._interruptible("keys", discovery.key_routes),
+            *discovery.instance_routes,
             *self._interruptible("token", token_endpoint.routes),
             *SignInPages(self.directory, self.tokens, grants).routes,
             *Graph(self.directory, self.keys).routes,
