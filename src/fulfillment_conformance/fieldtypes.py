@@ -63,7 +63,6 @@ def _host_and_port(text: Any) -> HostAndPort:
     return HostAndPort(found["v6"] or found["host"], int(found["port"]))
 
 
-def _guid(text: str) -> str:
 def _host_pattern(text: str) -> str:
     found = re.fullmatch(r"(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:(?P<port>\d{1,5}))?", text)
     if not found or int(found["port"] or 443) not in range(1, 65536):
@@ -71,6 +70,7 @@ def _host_pattern(text: str) -> str:
     return text.lower()
 
 
+def _guid(text: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
         raise ValueError("expected a GUID such as 8d1f3a52-64b0-4c4e-9b4e-0a5f7e2c1d10")
     return text.lower()
@@ -133,6 +133,8 @@ Route = Annotated[str, AfterValidator(_route), Marker.ADDRESS]
 """A path from the root of the service, or a whole URL."""
 Listen = Annotated[HostAndPort, PlainValidator(_host_and_port), Marker.ADDRESS]
 """A host and a port."""
+HostPattern = Annotated[str, AfterValidator(_host_pattern)]
+"""A host, in lower case, perhaps with a port; `*.` stands for every host below what follows."""
 Guid = Annotated[str, AfterValidator(_guid)]
 """A GUID, in lower case."""
 TermUnit = Annotated[str, AfterValidator(_term_unit)]
@@ -141,7 +143,5 @@ JsonPointer = Annotated[str, AfterValidator(_json_pointer)]
 """A JSON pointer (RFC 6901)."""
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 """A file that exists; a relative path starts from the folder of the target file."""
-HostPattern = Annotated[str, AfterValidator(_host_pattern)]
-"""A host, in lower case, perhaps with a port; `*.` stands for every host below what follows."""
 Seconds = Annotated[float, Field(gt=0, le=600)]
 """A span of at most ten minutes."""

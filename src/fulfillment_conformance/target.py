@@ -30,8 +30,8 @@ from fulfillment_conformance.fieldtypes import (
     ExistingFile,
     Guid,
     HostAndPort,
-    JsonPointer,
     HostPattern,
+    JsonPointer,
     Listen,
     Route,
     Seconds,
@@ -390,12 +390,24 @@ class PlayedIdentity(FileModel):
         return self
 
 
+class Interception(FileModel):
+    """What the proxy that answers for Microsoft's hosts lets through besides."""
+
+    allow: tuple[HostPattern, ...] = Field(default=(), strict=False)
+
+
+def _switched(value: Any) -> Any:
+    """Let `true` stand for interception that lets nothing through, and `false` for none."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
 class PlayedMarketplace(FileModel):
     """The emulator that plays Microsoft while a publisher is judged."""
 
     listen: Listen = Field(description="the host and port where the publisher expects Microsoft, as 127.0.0.1:8080")
     tls: Literal[True, False, "both"] = False
     listen_tls: Listen | None = None
+    intercept: Annotated[Interception | None, BeforeValidator(_switched)] = None
     keys: Text = ".fulfillment-conformance"
     identity: PlayedIdentity = Field(description="tenant_id, client_id and client_secret of the publisher")
     offers: Offers = ()
@@ -411,6 +423,8 @@ class PlayedMarketplace(FileModel):
             found.append(("listen_tls", "only tls: both listens twice; remove this key"))
         if self.tls == "both" and self.listen_tls == self.listen and self.listen.port:
             found.append(("listen_tls", "is the same as listen; give another port"))
+        if self.intercept is not None and self.tls is not False:
+            found.append(("tls", "intercept speaks TLS in the name of Microsoft's hosts already; remove this key"))
         open_to_others = [place for place in (self.listen, self.listen_tls) if place and not place.is_loopback]
         if open_to_others and self.control_key is None and self.intercept is None:
             found.append(("control_key", "missing; an emulator that others can reach needs one, as ${NAME}"))
@@ -450,24 +464,12 @@ class PublisherTarget(_Target):
 
     role: Literal["publisher"]
     publisher: PublisherUnderTest = Field(description="a mapping that says where the publisher is")
-class Interception(FileModel):
-    """What the proxy that answers for Microsoft's hosts lets through besides."""
-
-    allow: tuple[HostPattern, ...] = Field(default=(), strict=False)
-
-
-def _switched(value: Any) -> Any:
-    """Let `true` stand for interception that lets nothing through, and `false` for none."""
-    return {True: {}, False: None}[value] if isinstance(value, bool) else value
-
-
     marketplace: PlayedMarketplace | None = Field(
         default=None, description="a mapping that says where the publisher looks for Microsoft"
     )
     claims: Claims = Claims()
 
     @model_validator(mode="after")
-    intercept: Annotated[Interception | None, BeforeValidator(_switched)] = None
     def _fits_together(self) -> Self:
         found = []
         if self.publisher.embedded and self.marketplace is not None:
@@ -483,8 +485,6 @@ def _switched(value: Any) -> Any:
     def isolated(self) -> bool:
         """Whether every worker process gets a publisher of its own; elsewhere one publisher has one webhook address."""
         return self.publisher.embedded
-        if self.intercept is not None and self.tls is not False:
-            found.append(("tls", "intercept speaks TLS in the name of Microsoft's hosts already; remove this key"))
 
     def describe(self) -> dict[str, Any]:
         """Return what a report says about the target."""
@@ -496,6 +496,7 @@ def _switched(value: Any) -> Any:
             "landing_page": self.publisher.landing_page,
             "webhook": self.publisher.webhook,
             "listen": str(self.marketplace.listen) if self.marketplace else None,
+            "intercept": self.marketplace is not None and self.marketplace.intercept is not None,
             "claims": self.claims.model_dump(mode="json"),
         }
 
@@ -555,4 +556,3 @@ def _twice(where: str, key: str, ids: Iterable[str]) -> list[tuple[str, str]]:
             found.append((where, f"{key} '{name}' is given twice; remove one of them"))
         seen.add(name)
     return found
-            "intercept": self.marketplace is not None and self.marketplace.intercept is not None,
