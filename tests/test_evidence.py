@@ -128,6 +128,7 @@ class TestRedacted:
         one = exchange(number="3", purpose="resolve", virtual_at=NOON + timedelta(days=30))
 
         assert redacted(one, Redactor(key=KEY), test="test_one") == {
+            "run": Redactor(key=KEY).run_id,
             "number": "3",
             "test": "test_one",
             "sender": "suite",

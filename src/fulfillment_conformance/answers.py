@@ -35,13 +35,25 @@ class Absent:
 ABSENT: Final = Absent()
 
 
+Place = tuple[str | int, ...]
+"""Where in an exchange a value stands.
+
+`("status",)`, `("header", name)`, or `("body", key, index, ...)` of the answer; of the request, the first word begins
+with `request `.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A value read from an answer: what it is called, what it is, and the exchange that showed it."""
+    """A value read from an answer: what it is called, what it is, the exchange that showed it, and where in it.
+
+    `place` is None for a value that is not in the exchange as it is, but was made of what is there.
+    """
 
     name: str
     value: Any
     exchange: Exchange = field(repr=False)
+    place: Place | None = field(default=None, repr=False)
 
     @property
     def absent(self) -> bool:
@@ -56,7 +68,7 @@ class Reading:
         elif isinstance(key, int) and isinstance(self.value, list) and -len(self.value) <= key < len(self.value):
             value = self.value[key]
         name = f"{self.name}[{key}]" if isinstance(key, int) else f"{self.name}.{key}"
-        return Reading(name, value, self.exchange)
+        return Reading(name, value, self.exchange, None if self.place is None else (*self.place, key))
 
     def __iter__(self) -> Iterator["Reading"]:
         """Iterate over the elements of an array; anything else has none."""
@@ -126,22 +138,22 @@ class Answer:
             value = json.loads(body, parse_constant=_refuse) if body.strip() else ABSENT
         except (ValueError, RecursionError):
             value = ABSENT
-        return Reading("body", value, self.exchange)
+        return Reading("body", value, self.exchange, ("body",))
 
     def __getitem__(self, key: str | int) -> Reading:
         """Return a field of the JSON body, named without the `body.` in front."""
         reading = self.body[key]
-        return Reading(str(key), reading.value, self.exchange)
+        return Reading(str(key), reading.value, self.exchange, reading.place)
 
     def header(self, name: str) -> Reading:
         """Return a response header (first value)."""
         value = header(self.exchange.response_headers, name)
-        return Reading(f"header {name}", ABSENT if value is None else value, self.exchange)
+        return Reading(f"header {name}", ABSENT if value is None else value, self.exchange, ("header", name))
 
     @property
     def status_line(self) -> Reading:
         """The status code as a reading."""
-        return Reading("status", ABSENT if self.status_code is None else self.status_code, self.exchange)
+        return Reading("status", ABSENT if self.status_code is None else self.status_code, self.exchange, ("status",))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.exchange!r}>"

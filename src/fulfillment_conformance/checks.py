@@ -13,7 +13,8 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
-from fulfillment_conformance.answers import ABSENT, Answer, Reading, value_of
+from fulfillment_conformance.answers import ABSENT, Answer, Reading
+from fulfillment_conformance.basis import Basis, as_observed, comparison, decide, names_of, of_status, seen, told
 from fulfillment_conformance.catalogue import Catalogue, Requirement
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.outcome import CheckResult, Outcome
@@ -83,8 +84,9 @@ class Checks:
         reason: str = "",
         notes: Iterable[str] = (),
         rests_on: Iterable[Exchange] = (),
+        basis: Basis | None = None,
     ) -> None:
-        """Keep one decision; all texts are redacted here."""
+        """Keep one decision, and what it was made from; everything is redacted here."""
         clean = self._redactor.text
         self.results.append(
             CheckResult(
@@ -95,6 +97,7 @@ class Checks:
                 reason=clean(reason),
                 notes=tuple(clean(note) for note in notes),
                 exchanges=tuple(dict.fromkeys(exchange.number for exchange in rests_on)),
+                basis=basis.to_json(self._redactor.data) if basis is not None else None,
             )
         )
 
@@ -127,51 +130,29 @@ class Check:
         these words: it passes under the profile `observed`, and is named as known behaviour of the live service where
         it fails.
         """
-        outcome = Outcome.PASSED if condition else Outcome.FAILED
-        more: tuple[str, ...] = ()
-        if observed is not None and not condition:
-            outcome, more = self._as_observed(self._observed_reading(observed))
-        self._checks.record(
-            self.requirement,
-            outcome,
+        rests_on = list(rests_on)
+        return self._found(
+            Outcome.PASSED if condition else Outcome.FAILED,
+            seen(rests_on),
             expected=expected,
             actual=str(actual),
-            notes=(*notes, *more),
+            notes=notes,
             rests_on=_exchanges(rests_on),
-        )
-        return outcome is Outcome.PASSED
-
-    def equals(self, actual: Reading | Any, expected: Reading | Any, *, observed: str | None = None) -> bool:
-        """Record whether two values are equal, compared with type (`1` is not `true`, `"1"` is not `1`)."""
-        left, right = value_of(actual), value_of(expected)
-        return self.that(
-            _same(left, right),
-            expected=_described(actual, right, expected),
-            actual=_shown(left),
-            rests_on=_readings(actual, expected),
             observed=observed,
         )
 
+    def equals(self, actual: Reading | Any, expected: Reading | Any, *, observed: str | None = None) -> bool:
+        """Record whether two values are equal, compared with type (`1` is not `true`, `"1"` is not `1`)."""
+        return self._decided(comparison("equals", actual, expected), _readings(actual, expected), observed=observed)
+
     def is_one_of(self, actual: Reading | Any, allowed: Iterable[Any]) -> bool:
         """Record whether a value is among the allowed ones, byte for byte."""
-        options = list(allowed)
-        value = value_of(actual)
-        return self.that(
-            any(_same(value, option) for option in options),
-            expected=f"{_name(actual)} one of {', '.join(_shown(option) for option in options)}",
-            actual=_shown(value),
-            rests_on=_readings(actual),
-        )
+        return self._decided(comparison("one-of", actual, *allowed), _readings(actual))
 
     def matches(self, actual: Reading | Any, pattern: re.Pattern[str], *, meaning: str) -> bool:
-        """Record whether a value is a string of the given syntax as a whole."""
-        value = value_of(actual)
-        return self.that(
-            isinstance(value, str) and pattern.fullmatch(value) is not None,
-            expected=f"{_name(actual)} {meaning}",
-            actual=_shown(value),
-            rests_on=_readings(actual),
-        )
+        """Record whether a value is a string of the given syntax (without flags) as a whole."""
+        basis = comparison("pattern", actual, pattern=pattern.pattern, meaning=meaning)
+        return self._decided(basis, _readings(actual))
 
     def is_guid(self, actual: Reading | Any) -> bool:
         """Record whether a value is a GUID."""
@@ -179,25 +160,12 @@ class Check:
 
     def is_a(self, actual: Reading | Any, *kinds: type, meaning: str, observed: str | None = None) -> bool:
         """Record whether a value has one of the JSON types given (`bool` never counts as `int`)."""
-        value = value_of(actual)
-        right = isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)
-        return self.that(
-            right,
-            expected=f"{_name(actual)} {meaning}",
-            actual=_shown(value),
-            rests_on=_readings(actual),
-            observed=observed,
-        )
+        basis = comparison("type", actual, types=names_of(kinds), meaning=meaning)
+        return self._decided(basis, _readings(actual), observed=observed)
 
     def is_text(self, actual: Reading | Any) -> bool:
         """Record whether a value is a string with something in it."""
-        value = value_of(actual)
-        return self.that(
-            isinstance(value, str) and bool(value.strip()),
-            expected=f"{_name(actual)} a string that is not empty",
-            actual=_shown(value),
-            rests_on=_readings(actual),
-        )
+        return self._decided(comparison("text", actual), _readings(actual))
 
     def absent_or(self, actual: Reading, allowed: Iterable[Any]) -> bool:
         """Record whether a value is missing or among the allowed ones."""
@@ -205,38 +173,18 @@ class Check:
 
     def status(self, answer: Answer, *expected: int) -> bool:
         """Record whether an answer has one of the expected statuses, or one that the row accepts as another reading."""
-        outcome, notes = self._judge_status(answer, expected)
-        self._checks.record(
-            self.requirement,
-            outcome,
-            expected=f"{_request(answer)} answered {_statuses(expected)}",
-            actual=_came(answer),
-            notes=notes,
-            rests_on=[answer.exchange],
-        )
-        return outcome is Outcome.PASSED
+        return self._decided(of_status("status", answer.exchange, expected=list(expected)), [answer])
 
     def accepted(self, answer: Answer) -> bool:
         """Record whether an answer is 2xx."""
-        return self.that(
-            answer.is_success,
-            expected=f"{_request(answer)} accepted (2xx)",
-            actual=_came(answer),
-            rests_on=[answer],
-        )
+        return self._decided(of_status("accepted", answer.exchange), [answer])
 
     def taken(self, answer: Answer) -> bool:
         """Record whether a webhook took a notification: 200, or another 2xx with a note."""
         notes = []
         if answer.is_success and answer.status_code != 200:
             notes = [f"{answer.status_code} takes it; the page asks for 200"]
-        return self.that(
-            answer.is_success,
-            expected=f"{_request(answer)} answered 200",
-            actual=_came(answer),
-            rests_on=[answer],
-            notes=notes,
-        )
+        return self._decided(of_status("taken", answer.exchange), [answer], notes=notes)
 
     def refused(self, answer: Answer, *, with_status: int | Collection[int] | None = None, while_twin: Answer) -> bool:
         """Record whether a faulty request is refused while its twin, the same without the fault, is accepted.
@@ -246,28 +194,12 @@ class Check:
             with_status: the statuses that refuse it rightly; None for any 4xx.
             while_twin: the answer to the twin. If it is not 2xx, a refusal proves nothing: `undecided`.
         """
-        expected = () if with_status is None else (with_status,) if isinstance(with_status, int) else tuple(with_status)
-        wanted = f"{_request(answer)} refused with {_statuses(expected) if expected else '4xx'}"
-        rests_on = [answer.exchange, while_twin.exchange]
-        taken = answer.is_success and self._reading_for(answer.status_code) is None
-        if not taken and not while_twin.is_success:
-            self._checks.record(
-                self.requirement,
-                Outcome.UNDECIDED,
-                expected=wanted,
-                actual=_came(answer),
-                reason=f"the twin, the same request without the fault, was not accepted either: {_came(while_twin)}",
-                rests_on=rests_on,
-            )
-            return False
-        if expected:
-            outcome, notes = self._judge_status(answer, expected)
-        else:
-            outcome, notes = (Outcome.PASSED if answer.is_client_error else Outcome.FAILED), ()
-        self._checks.record(
-            self.requirement, outcome, expected=wanted, actual=_came(answer), notes=notes, rests_on=rests_on
+        expected = [] if with_status is None else [with_status] if isinstance(with_status, int) else list(with_status)
+        return self._decided(
+            of_status("refused", answer.exchange, while_twin.exchange, expected=expected),
+            [answer, while_twin],
+            undecided="the twin, the same request without the fault, was not accepted either",
         )
-        return outcome is Outcome.PASSED
 
     def turned_away(self, answer: Answer, *, while_twin: Answer) -> bool:
         """Record whether a webhook turned an unauthenticated call away, while the genuine one is taken.
@@ -275,29 +207,16 @@ class Check:
         Any 4xx does, 401 best of all; a 5xx does with a warning, for it asks to be called again. An answer of 2xx or
         3xx, or none, does not. Without a twin that is taken it stays undecided.
         """
-        rests_on = [answer.exchange, while_twin.exchange]
-        wanted = f"{_request(answer)} refused with 401, or another 4xx"
-        if not answer.is_success and not while_twin.is_success:
-            self._checks.record(
-                self.requirement,
-                Outcome.UNDECIDED,
-                expected=wanted,
-                actual=_came(answer),
-                reason=f"the genuine call was not taken either: {_came(while_twin)}",
-                rests_on=rests_on,
-            )
-            return False
         notes = []
         if answer.is_server_error:
             notes = [f"{answer.status_code} is a server error, which asks Microsoft to call again; 401 says what is so"]
         elif answer.is_client_error and answer.status_code != 401:
             notes = [f"{answer.status_code} refuses it; 401 is the usual word"]
-        return self.that(
-            answer.is_client_error or answer.is_server_error,
-            expected=wanted,
-            actual=_came(answer),
-            rests_on=rests_on,
+        return self._decided(
+            of_status("turned-away", answer.exchange, while_twin.exchange),
+            [answer, while_twin],
             notes=notes,
+            undecided="the genuine call was not taken either",
         )
 
     def no_effect(self, effects: Effects) -> bool:
@@ -331,19 +250,61 @@ class Check:
         """Record that the target does not claim what this requirement is about."""
         self._checks.record(self.requirement, Outcome.NOT_APPLICABLE, reason=reason)
 
-    def _judge_status(self, answer: Answer, expected: Sequence[int]) -> tuple[Outcome, tuple[str, ...]]:
-        if answer.status_code in expected:
-            return Outcome.PASSED, ()
-        reading = self._reading_for(answer.status_code)
-        if reading is None:
-            return Outcome.FAILED, ()
-        text, only_observed = reading
-        return self._as_observed(text) if only_observed else (Outcome.PASSED, (f"accepted reading: {text}",))
+    def _decided(
+        self,
+        basis: Basis,
+        things: Sequence[Answer | Reading],
+        *,
+        notes: Iterable[str] = (),
+        undecided: str = "",
+        observed: str | None = None,
+    ) -> bool:
+        """Decide by `basis`; `undecided` says what is so if the second of `things`, a twin, was not accepted."""
+        decided = decide(basis, readings=self.requirement.accepted, profile=self._checks.profile)
+        assert decided is not None, "only a test's own condition cannot be decided by its basis"
+        outcome, more = decided
+        requests = {thing.exchange.number: (thing.exchange.method, thing.exchange.url) for thing in things}
+        expected, actual = told(basis, requests.__getitem__)
+        answers = [thing for thing in things if isinstance(thing, Answer)]
+        open_ = outcome is Outcome.UNDECIDED
+        return self._found(
+            outcome,
+            basis,
+            expected=expected,
+            actual=_came(answers[0]) if answers else actual,
+            reason=f"{undecided}: {_came(answers[1])}" if open_ else "",
+            notes=() if open_ else (*notes, *more),
+            rests_on=_exchanges(things),
+            observed=observed,
+        )
 
-    def _as_observed(self, reading: str) -> tuple[Outcome, tuple[str, ...]]:
-        if self._checks.profile == "observed":
-            return Outcome.PASSED, (f"observed: {reading}",)
-        return Outcome.FAILED, (f"deviates from the pages; the live service has been seen to do so: {reading}",)
+    def _found(
+        self,
+        outcome: Outcome,
+        basis: Basis,
+        *,
+        expected: str,
+        actual: str,
+        reason: str = "",
+        notes: Iterable[str] = (),
+        rests_on: Iterable[Exchange],
+        observed: str | None,
+    ) -> bool:
+        """Record what was found, as the reading that was only observed if it is that and nothing else."""
+        more: tuple[str, ...] = ()
+        if observed is not None and outcome is Outcome.FAILED:
+            outcome, more = as_observed(self._observed_reading(observed), self._checks.profile)
+        self._checks.record(
+            self.requirement,
+            outcome,
+            expected=expected,
+            actual=actual,
+            reason=reason,
+            notes=(*notes, *more),
+            rests_on=rests_on,
+            basis=basis,
+        )
+        return outcome is Outcome.PASSED
 
     def _observed_reading(self, words: str) -> str:
         for reading in self.requirement.accepted:
@@ -353,21 +314,6 @@ class Check:
             f"{self.requirement.id} lists no observed reading with {words!r}; write it into its row, with its source"
         )
 
-    def _reading_for(self, status: int | None) -> tuple[str, bool] | None:
-        for reading in self.requirement.accepted:
-            if status is not None and status in reading.statuses:
-                return f"{reading.reading} ({reading.source})", reading.profile == "observed"
-        return None
-
-
-def _same(left: Any, right: Any) -> bool:
-    """Compare as JSON does, at every depth: to Python alone `[1]` equals `[true]`."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
-    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return len(left) == len(right) and all(map(_same, left, right))
-    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
-
 
 def _exchanges(things: Iterable[Answer | Reading | Exchange]) -> list[Exchange]:
     return [thing if isinstance(thing, Exchange) else thing.exchange for thing in things]
@@ -375,30 +321,6 @@ def _exchanges(things: Iterable[Answer | Reading | Exchange]) -> list[Exchange]:
 
 def _readings(*things: Any) -> list[Reading]:
     return [thing for thing in things if isinstance(thing, Reading)]
-
-
-def _name(thing: Any) -> str:
-    return thing.name if isinstance(thing, Reading) else "the value"
-
-
-def _shown(value: Any, limit: int = 300) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _described(actual: Any, right: Any, expected: Any) -> str:
-    like = f", as {expected.name} of {expected.exchange.method} showed" if isinstance(expected, Reading) else ""
-    return f"{_name(actual)} {_shown(right)}{like}"
-
-
-def _request(answer: Answer) -> str:
-    exchange = answer.exchange
-    path = re.sub(r"^\w+://[^/]+", "", exchange.url)
-    return f"{exchange.method} {path}"
-
-
-def _statuses(statuses: Sequence[int]) -> str:
-    return " or ".join(str(status) for status in statuses)
 
 
 def _came(answer: Answer) -> str:

@@ -1,6 +1,6 @@
 """The recorded HTTP of a run, redacted at the moment of writing: `exchanges.jsonl`, one exchange a line.
 
-A line holds `number`, `test`, `sender`, `receiver`, `purpose`, `at` (real, UTC), `virtualAt`, `seconds` (real),
+A line holds `run`, `number`, `test`, `sender`, `receiver`, `purpose`, `at` (real, UTC), `virtualAt`, `seconds` (real),
 `request` (`method`, `url`, `headers`, `body`), `response` (`status`, `headers`, `body`) or null, and `error`. Bodies
 are text, cut at `BODY_LIMIT` characters; `bodyCutAt` and the true size in bytes, `bodySize`, then stand beside them.
 Each line is flushed, so a run that dies keeps what it saw.
@@ -127,6 +127,7 @@ def _redacted(exchange: Exchange, redactor: Redactor, test: str) -> dict[str, An
             **_body(exchange.response_body, exchange.response_headers, redactor),
         }
     return {
+        "run": redactor.run_id,
         "number": exchange.number,
         "test": test,
         "sender": exchange.sender,

@@ -7,7 +7,7 @@ Everything here is plain data that survives JSON, so that workers can send it an
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -81,7 +81,7 @@ class CheckResult:
     """One decision about one requirement, with the exchanges it rests on.
 
     `expected`, `actual`, `reason` and `notes` are redacted text for people. `exchanges` are the numbers under which
-    `exchanges.jsonl` holds the evidence.
+    `exchanges.jsonl` holds the evidence. `basis` is what it was decided from, as redacted data (see `basis`).
     """
 
     requirement: str
@@ -91,13 +91,14 @@ class CheckResult:
     reason: str = ""
     notes: tuple[str, ...] = ()
     exchanges: tuple[str, ...] = ()
+    basis: Mapping[str, Any] | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the check as JSON data, empty parts left out."""
         data: dict[str, Any] = {"requirement": self.requirement, "outcome": self.outcome.value}
         data |= {key: getattr(self, key) for key in ("expected", "actual", "reason") if getattr(self, key)}
         data |= {key: list(getattr(self, key)) for key in ("notes", "exchanges") if getattr(self, key)}
-        return data
+        return data if self.basis is None else data | {"basis": dict(self.basis)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -110,6 +111,7 @@ class CheckResult:
             reason=data.get("reason", ""),
             notes=tuple(data.get("notes", ())),
             exchanges=tuple(data.get("exchanges", ())),
+            basis=data.get("basis"),
         )
 
 
@@ -213,12 +215,13 @@ def decide_requirement(
 ) -> RequirementResult:
     """Judge one requirement by the records of all tests that claim it.
 
-    A test that claims the id and recorded no check of it leaves it undecided: silence is never a pass.
+    A test that claims the id and recorded no check of it leaves it undecided: silence is never a pass. What a check was
+    decided from stays with the record.
     """
     claiming = [record for record in records if requirement_id in record.claims]
     checks: list[CheckResult] = []
     for record in claiming:
-        own = [check for check in record.checks if check.requirement == requirement_id]
+        own = [replace(check, basis=None) for check in record.checks if check.requirement == requirement_id]
         if not own or record.blame:
             own.append(
                 CheckResult(

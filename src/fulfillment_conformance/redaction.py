@@ -108,6 +108,8 @@ class Redactor:
     def __init__(self, learned: Iterable[str] = (), *, key: bytes | None = None) -> None:
         """Start with secrets known beforehand; `key` lets workers of one run agree on their placeholders."""
         self.key = key or secrets.token_bytes(16)
+        self.run_id = hmac.new(self.key, b"run", hashlib.sha256).hexdigest()[:16]
+        """A name for the run, the same in all of its workers, that tells nothing about the key."""
         self._learned = LearnedValues()
         self._by_place: set[str] = set()
         self._clean: set[str] = set()

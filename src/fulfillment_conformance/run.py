@@ -264,6 +264,7 @@ def results_of(
         set=run.options.set_name,
         profile=run.profile,
         seed=run.seed,
+        run=run.redactor.run_id,
         target=run.redactor.data(run.target.describe()),
         environment=environment(),
         verdict=conclusion.verdict,

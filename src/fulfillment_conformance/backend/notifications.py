@@ -21,7 +21,7 @@ class Notification:
             value: Any = json.loads(self.exchange.request_body)
         except (ValueError, RecursionError):
             value = ABSENT
-        return Reading("notification", value, self.exchange)
+        return Reading("notification", value, self.exchange, ("request body",))
 
     def __getitem__(self, key: str) -> Reading:
         """Return a field of the payload."""
@@ -50,7 +50,8 @@ class Notification:
     def header(self, name: str) -> Reading:
         """Return a request header (first value)."""
         value = header(self.exchange.request_headers, name)
-        return Reading(f"notification header {name}", ABSENT if value is None else value, self.exchange)
+        place = ("request header", name)
+        return Reading(f"notification header {name}", ABSENT if value is None else value, self.exchange, place)
 
     def __repr__(self) -> str:
         return f"<Notification {self.action} {self.exchange!r}>"

@@ -153,6 +153,7 @@ class RunResults:
         set: the frozen set of requirements that was judged, None for all of the role.
         profile: `documented` or `observed`.
         seed: where the choices of the run came from.
+        run: name of the run, which its exchanges carry, too.
         target: what was judged; `file`, the target file, is used to say how to repeat a failure.
         environment: versions that the result depends on.
         verdict: what became of the run.
@@ -172,6 +173,7 @@ class RunResults:
     set: str | None
     profile: str
     seed: int
+    run: str = ""
     target: Mapping[str, Any]
     environment: Mapping[str, str]
     verdict: Verdict
@@ -209,6 +211,7 @@ class RunResults:
         """Return the results as JSON data; `closed` is the last key."""
         return {
             **_heading(self.suite, self.role, self.set, self.profile, self.seed, self.target, self.environment),
+            "run": self.run,
             "verdict": self.verdict.value,
             "exit_code": self.exit_code,
             "counts": dict(self.counts),
@@ -232,6 +235,7 @@ class RunResults:
             set=data["set"],
             profile=data["profile"],
             seed=data["seed"],
+            run=data.get("run", ""),
             target=dict(data["target"]),
             environment=dict(data["environment"]),
             verdict=Verdict(data["verdict"]),

@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -198,18 +198,42 @@ class Publisher:
                 body = json.loads(exchange.response_body)
             except ValueError:
                 body = ABSENT
-        status = _at(body, state.status)
         words = state.words
         return Account(
-            status=Reading(
-                "the publisher's status", words.get(status, status) if isinstance(status, str) else status, exchange
+            status=_reading(
+                "the publisher's status",
+                exchange,
+                body,
+                state.status,
+                lambda word: words.get(word, word) if isinstance(word, str) else word,
             ),
-            plan=Reading("the publisher's plan", _at(body, state.plan), exchange),
-            seats=Reading("the publisher's seats", _number(_at(body, state.seats)), exchange),
-            tenant=Reading("the account's tenant", _at(body, state.tenant), exchange),
-            term_end=Reading("the end of the account's term", _at(body, state.term_end), exchange),
+            plan=_reading("the publisher's plan", exchange, body, state.plan),
+            seats=_reading("the publisher's seats", exchange, body, state.seats, _number),
+            tenant=_reading("the account's tenant", exchange, body, state.tenant),
+            term_end=_reading("the end of the account's term", exchange, body, state.term_end),
             exchange=exchange,
         )
+
+
+def _reading(
+    name: str,
+    exchange: Exchange,
+    body: Any,
+    pointer: str | None,
+    understood: Callable[[Any], Any] = lambda value: value,
+) -> Reading:
+    """Read what stands at a pointer; its place is told unless another value was made of it."""
+    shown = _at(body, pointer)
+    value = understood(shown)
+    place = ("body", *_steps(body, pointer)) if pointer is not None and shown is not ABSENT and value is shown else None
+    return Reading(name, value, exchange, place)
+
+
+def _steps(body: Any, pointer: str) -> Iterator[str | int]:
+    for part in JsonPointer(pointer).parts:
+        step = int(part) if isinstance(body, list) else part
+        body = body[step]
+        yield step
 
 
 def _at(body: Any, pointer: str | None) -> Any:
