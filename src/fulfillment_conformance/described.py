@@ -36,6 +36,9 @@ _NOT_BY_SHAPE: Final = frozenset({"GET-027", "GET-028", "HDR-012", "HDR-013", "P
 
 _LISTS: Final = frozenset({"listSubscriptions", "listAvailablePlans", "listOperations"})
 _ANY_BODY: Final = ("HDR-016",)
+_ANY_ENTRY: Final = re.compile(r"/\d+(?=/|$)")
+"""The entries of a list break the description in one way, and the members of an object in one way each."""
+
 _KNOWN_HEADERS: Final = frozenset(
     {
         *("content-type", "content-length", "date", "server", "connection", "transfer-encoding", "keep-alive"),
@@ -68,7 +71,7 @@ class DescribedAnswers:
     Attributes:
         contract: the description, in the profile of the run.
         base_url: where the API is; exchanges with anything else are passed over.
-        breaches: every way in which an answer broke the description, once each.
+        breaches: every way in which an answer broke the description, once each, whichever entry of a list it was in.
         throttled: answers with status 429 or 503.
         other_headers: names of headers that neither the pages nor HTTP itself ask for, with the first answer of each.
     """
@@ -77,7 +80,7 @@ class DescribedAnswers:
     base_url: str
     throttled: list[Exchange] = field(default_factory=list)
     other_headers: dict[str, Exchange] = field(default_factory=dict)
-    _breaches: dict[tuple[str, str], Breach] = field(default_factory=dict)
+    _breaches: dict[tuple[str, str, str], Breach] = field(default_factory=dict)
     _successes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -107,7 +110,7 @@ class DescribedAnswers:
             if violation.part == "header" and _is_echo(exchange, violation.pointer.removeprefix("/")):
                 continue
             rows = tuple(sorted(_own(operation.id, violation.pointer, violation.requirements)))
-            kind = (operation.id, violation.schema_pointer)
+            kind = (operation.id, violation.schema_pointer, _ANY_ENTRY.sub("/*", violation.pointer))
             self._breaches.setdefault(kind, Breach(operation.id, violation, rows, exchange))
 
     def shown(self, requirement: str) -> int:
