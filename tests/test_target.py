@@ -314,7 +314,7 @@ def test_a_full_publisher_target(write: Write) -> None:
         ),
         (MARKETPLACE.replace("control", "live"), "target.yaml:2: marketplace.identity: missing; the driver live needs"),
         (
-            MARKETPLACE.replace("control", "live") + IDENTITY + "  control_url: http://x/\n",
+            MARKETPLACE.replace("control", "live").replace("http:", "https:") + IDENTITY + "  control_url: http://x/\n",
             "target.yaml:9: marketplace.control_url: the live service has no control surface; remove this key",
         ),
         (

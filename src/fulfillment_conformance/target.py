@@ -23,6 +23,7 @@ from pydantic.alias_generators import to_camel
 
 from fulfillment_conformance.drivers.loading import DriverSettings
 from fulfillment_conformance.emulator.identity.settings import IdentitySettings
+from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.exchange import Observer, ignore
 from fulfillment_conformance.fieldtypes import (
     Address,
@@ -41,6 +42,7 @@ from fulfillment_conformance.fieldtypes import (
     placeholders,
 )
 from fulfillment_conformance.filemodel import FileModel, complaints, validate
+from fulfillment_conformance.live.section import LiveSection
 from fulfillment_conformance.variables import substitute
 from fulfillment_conformance.yamlfile import InvalidContent, given, nearest, read
 
@@ -125,21 +127,58 @@ class ClientIdentity(FileModel):
     token_endpoint: BaseAddress | None = None
     tenant_id: Text = Field(description="the directory (tenant) id of the publisher")
     client_id: Text = Field(description="the application (client) id of the publisher")
-    client_secret: Secret = Field(description="the application's secret, as ${NAME}")
+    client_secret: Secret | None = None
+    client_certificate: ExistingFile | None = None
+    client_certificate_password: Secret | None = None
+    federated_token: Secret | None = None
+    federated_token_file: Text | None = None
+    endpoint: Literal["v1", "v2"] = "v2"
     resource: Text = MARKETPLACE_RESOURCE
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """The keys of the credentials that are given; a valid identity has one."""
+        names = ("client_secret", "client_certificate", "federated_token", "federated_token_file")
+        return tuple(name for name in names if getattr(self, name) is not None)
+
+    def federated_assertion(self, folder: Path) -> str:
+        """Return the token that stands for the application, read afresh where it is in a file, relative to `folder`.
+
+        Raises:
+            UsageProblem: the file cannot be read or is empty.
+        """
+        if self.federated_token is not None:
+            return self.federated_token.get_secret_value()
+        path = folder / (self.federated_token_file or "")
+        try:
+            token = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageProblem(f"identity.federated_token_file {path} cannot be read: {error}") from None
+        if not token:
+            raise UsageProblem(f"identity.federated_token_file {path} is empty; let the pipeline write its token there")
+        return token
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        both = self.authority is not None and self.token_endpoint is not None
-        _refuse([("authority", "give authority or token_endpoint, not both")] if both else [])
+        found = []
+        if self.authority is not None and self.token_endpoint is not None:
+            found.append(("authority", "give authority or token_endpoint, not both"))
+        if not self.credentials:
+            found.append(("client_secret", "missing; expected the application's secret, as ${NAME}"))
+        if len(self.credentials) > 1:
+            found.append((self.credentials[1], f"give {' or '.join(self.credentials)}, not both"))
+        if self.client_certificate_password is not None and self.client_certificate is None:
+            found.append(("client_certificate_password", "there is no client_certificate that it could open; remove"))
+        _refuse(found)
         return self
 
 
 class _Target(FileModel):
-    """What both roles have; the two private attributes are set by `load_target`."""
+    """What both roles have; the private attributes are set by `load_target`."""
 
     _secrets: frozenset[str] = PrivateAttr(default=frozenset())
     _file: Path = PrivateAttr(default=Path())
+    _known_failures: Path | None = PrivateAttr(default=None)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -150,6 +189,11 @@ class _Target(FileModel):
     def file(self) -> Path:
         """The file that the target was read from."""
         return self._file
+
+    @property
+    def known_failures(self) -> Path | None:
+        """The file of the target's known failures, if the target file names one."""
+        return self._known_failures
 
 
 class MarketplaceTarget(_Target):
@@ -164,9 +208,11 @@ class MarketplaceTarget(_Target):
     offers: Offers = ()
     webhook_listen: Listen = HostAndPort("127.0.0.1", 0)
     tls_ca: ExistingFile | None = None
+    addresses: dict[str, Listen] = Field(default_factory=dict)
     timeout: Seconds = 30.0
     profile: Literal["documented", "observed"] | None = None
     deviations: tuple[Text, ...] = Field(default=(), strict=False)
+    live: LiveSection | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -186,8 +232,22 @@ class MarketplaceTarget(_Target):
         if self.driver == "live":
             if self.identity is None:
                 found.append(("identity", "missing; the driver live needs the identity of the publisher's application"))
+            elif self.identity.token_endpoint is not None:
+                found.append(("identity.token_endpoint", "the driver live finds it by itself; give authority instead"))
             if self.control_url is not None:
                 found.append(("control_url", "the live service has no control surface; remove this key"))
+            if self.base_url is not None and not self.base_url.startswith("https://"):
+                found.append(("base_url", "the live service is only asked by https; begin it with https://"))
+        else:
+            if self.live is not None:
+                found.append(("live", "only the driver live has it; remove this key"))
+            if self.identity is not None and self.identity.client_secret is None and self.identity.credentials:
+                [given] = self.identity.credentials[:1]
+                found.append((f"identity.{given}", "only the driver live has it; give client_secret"))
+            if self.identity is not None and self.identity.endpoint != "v2":
+                found.append(("identity.endpoint", "only the driver live has it; give token_endpoint"))
+            if self.addresses:
+                found.append(("addresses", "only the driver live has them; remove this key"))
         _refuse(found)
         return self
 
@@ -219,7 +279,7 @@ class MarketplaceTarget(_Target):
             observer=observer,
             tenant_id=identity.tenant_id if identity else None,
             client_id=identity.client_id if identity else None,
-            client_secret=identity.client_secret.get_secret_value() if identity else None,
+            client_secret=identity.client_secret.get_secret_value() if identity and identity.client_secret else None,
             profile=profile,
             seed=seed,
             deviations=self.deviations,
@@ -468,6 +528,7 @@ class PublisherTarget(_Target):
         default=None, description="a mapping that says where the publisher looks for Microsoft"
     )
     claims: Claims = Claims()
+    known: ExistingFile | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -504,6 +565,7 @@ class PublisherTarget(_Target):
 class _MarketplaceFile(FileModel):
     role: Literal["marketplace"]
     marketplace: MarketplaceTarget = Field(description="a mapping that says where the marketplace is")
+    known: ExistingFile | None = None
 
 
 def load_target(
@@ -534,12 +596,15 @@ def load_target(
     target: MarketplaceTarget | PublisherTarget
     if named == "marketplace":
         document = substitute(document, _MarketplaceFile, environ)
-        target = validate(document, _MarketplaceFile, context=context).marketplace
+        whole = validate(document, _MarketplaceFile, context=context)
+        target, known = whole.marketplace, whole.known
     else:
         document = substitute(document, PublisherTarget, environ)
         target = validate(document, PublisherTarget, context=context)
+        known = target.known
     target._secrets = document.secrets
     target._file = file
+    target._known_failures = known
     return target
 
 

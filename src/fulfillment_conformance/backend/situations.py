@@ -6,7 +6,8 @@ sandbox cannot arrange ends it as `MissingCapability`.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -103,6 +104,13 @@ class Situations:
         self._redactor = redactor
         self._settling = Patience(shortest=2.0, longest=SETTLING)
         self._offers: tuple[OfferInfo, ...] | None = None
+
+    def during_test(self, claims: Iterable[str] = ()) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Return the frame of one test that decides these ids, for whoever has to clean up after it."""
+        return nullcontext()
+
+    def takes_any_call(self) -> None:
+        """End the test as untestable where calls that a generator makes up must not be sent."""
 
     def has(self, capability: str) -> bool:
         """Whether the target can arrange this."""
@@ -204,6 +212,10 @@ class Situations:
             quantity = max(info.min_quantity or 1, min(10, info.max_quantity or 10))
         bought = self.driver.purchase(offer_id=offer.offer_id, plan_id=info.plan_id, quantity=quantity, **details)
         return self._purchase(bought, offer, info, quantity)
+
+    def any_purchase(self) -> Purchase:
+        """Return a purchase of any plan in any state: a fresh one, where one can be had."""
+        return self.buy()
 
     def _purchase(self, bought: Bought, offer: OfferInfo, info: PlanInfo, quantity: int | None) -> Purchase:
         self._redactor.learn(bought.token, "purchase-token")

@@ -76,6 +76,12 @@ def open_marketplace(run: Run, preflight: Preflight | None = None) -> Iterator[M
     target = run.target
     assert isinstance(target, MarketplaceTarget)
     preflight = preflight or Preflight()
+    if target.driver == "live":
+        from fulfillment_conformance.live.under_test import open_live  # loaded only where it is used
+
+        with open_live(run, target, preflight) as live:
+            yield live
+        return
     opened: list[MarketplaceUnderTest] = []
 
     def observe(exchange: Exchange) -> None:
@@ -105,7 +111,7 @@ def _token_source(run: Run, target: MarketplaceTarget, driver: Driver, http: Htt
         application = Application(
             tenant_id=given.tenant_id,
             client_id=given.client_id,
-            client_secret=given.client_secret.get_secret_value(),
+            client_secret=given.client_secret.get_secret_value() if given.client_secret else "",
             authority=None if given.authority is None else f"{given.authority}/{given.tenant_id}",
             token_endpoint=given.token_endpoint,
             resource=given.resource,

@@ -209,7 +209,7 @@ class Purchases(Changes):
         self, offer: Offer, plan: Plan, term: BillingTerm, quantity: int | None, purchase: Purchase
     ) -> Subscription:
         return Subscription(
-            id=self._ids.guid(),
+            id=self._ids.guid() if purchase.subscription_id is None else purchase.subscription_id,
             name=offer.display_name if purchase.name is None else purchase.name,
             publisher_id=offer.publisher_id,
             offer_id=offer.offer_id,

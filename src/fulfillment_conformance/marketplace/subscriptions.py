@@ -47,7 +47,8 @@ class Purchase:
 
     `quantity` is the number of seats (per-seat plans only; None buys the plan's minimum). `term_unit` None takes the
     plan's first billing term. `purchaser` None means the beneficiary buys for himself. `private_offer_id` is the
-    private offer that the purchase goes through. `sandbox` marks a reseller's sandbox.
+    private offer that the purchase goes through. `sandbox` marks a reseller's sandbox. `subscription_id` is the id of
+    the new subscription, for whoever builds an existing one after; None takes the next one.
     """
 
     offer_id: str
@@ -63,6 +64,7 @@ class Purchase:
     private_offer_id: str | None = None
     sandbox: bool = False
     is_test: bool = False
+    subscription_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

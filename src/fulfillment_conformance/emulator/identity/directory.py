@@ -38,6 +38,7 @@ class Directory:
             certificate_pem=settings.certificate_pem,
             multitenant=shared,
             redirect_uris=settings.landing_redirect_uris if shared else (),
+            federated=settings.federated,
         )
         self.landing_application = (
             self.fulfillment_application

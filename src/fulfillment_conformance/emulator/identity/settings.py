@@ -21,6 +21,23 @@ STRANGER_TENANT_ID = "e3d07b95-81f2-4ac6-b5e8-1c9f2a604d7b"
 """The tenant of a customer who has nothing to do with any purchase."""
 
 
+EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
+"""The audience of tokens that stand for an application by federation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FederatedCredential:
+    """Whose tokens stand for an application: those of a pipeline, for instance.
+
+    `public_key_pem` is the issuer's key; None looks at no signature.
+    """
+
+    issuer: str
+    subject: str
+    audience: str = EXCHANGE_AUDIENCE
+    public_key_pem: bytes | None = field(default=None, repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """An application registration.
@@ -32,6 +49,7 @@ class Application:
         certificate_pem: public certificate with which client assertions are checked; None: only the secret is accepted.
         multitenant: users of every tenant, and personal accounts, may sign in to it.
         redirect_uris: where a sign-in may return to, besides any loopback address.
+        federated: whose tokens stand for it.
     """
 
     tenant_id: str
@@ -40,6 +58,7 @@ class Application:
     certificate_pem: bytes | None = field(default=None, repr=False)
     multitenant: bool = False
     redirect_uris: tuple[str, ...] = ()
+    federated: tuple[FederatedCredential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +155,7 @@ class IdentitySettings:
         landing_client_id: the application that the landing page signs buyers in with.
         landing_client_secret: its secret.
         landing_redirect_uris: where its sign-in may return to, besides any loopback address.
+        federated: whose tokens stand for the fulfillment application.
     """
 
     tenant_id: str = "8d1f3a52-64b0-4c4e-9b4e-0a5f7e2c1d10"
@@ -145,3 +165,4 @@ class IdentitySettings:
     landing_client_id: str = "d2b84e17-6fa0-4b93-8c5d-f19e3a70c628"
     landing_client_secret: str = field(default="local-landing-page-secret", repr=False)
     landing_redirect_uris: tuple[str, ...] = ()
+    federated: tuple[FederatedCredential, ...] = ()
