@@ -228,6 +228,18 @@ class TestConcluding:
 
         assert (concluded.verdict, concluded.exit_code) == (Verdict.CONFORMANT, ExitCode.CONFORMANT)
 
+    def test_known_failures_out_of_date_shut_the_gate_without_blaming_the_target(self) -> None:
+        concluded = conclude([result(Outcome.PASSED)], [record(Outcome.PASSED)], stale=True)
+
+        assert concluded.exit_code == ExitCode.FAILED
+        assert concluded.verdict is Verdict.INCOMPLETE
+
+    def test_what_is_waived_shuts_no_gate(self) -> None:
+        concluded = conclude([result(Outcome.PASSED), result(Outcome.WAIVED)], [record(Outcome.PASSED)])
+
+        assert concluded.exit_code == ExitCode.CONFORMANT
+        assert concluded.verdict is Verdict.CONFORMANT
+
     @pytest.mark.parametrize(
         "outcomes", [[], [Outcome.EXCLUDED], [Outcome.NOT_APPLICABLE], [Outcome.WAIVED, Outcome.EXCLUDED]]
     )

@@ -511,6 +511,21 @@ def test_what_is_wrong_with_a_publisher_target(write: Write, text: str, message:
     assert complaint(write(text)).splitlines()[0].startswith(message)
 
 
+@pytest.mark.parametrize("text", ["role: marketplace\nmarketplace: {driver: embedded}\n", PUBLISHER])
+def test_both_roles_may_name_their_known_failures(write: Write, text: str) -> None:
+    file = write(text + "known: known.yaml\n")
+    assert (
+        complaint(file)
+        .splitlines()[0]
+        .endswith("known: got 'known.yaml'; no such file; a relative path starts from the folder of the target file")
+    )
+
+    (file.parent / "known.yaml").write_text("failures: []\n", encoding="utf-8")
+
+    assert load_target(file, ENVIRON).known_failures == file.parent / "known.yaml"
+    assert load_target(write(text), ENVIRON).known_failures is None
+
+
 DOCS = Path(__file__).parents[1] / "docs" / "target-file.md"
 
 

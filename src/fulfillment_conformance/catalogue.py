@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from fulfillment_conformance import resources
 from fulfillment_conformance.errors import UsageProblem
-from fulfillment_conformance.fieldtypes import Text
+from fulfillment_conformance.fieldtypes import Date, Text
 from fulfillment_conformance.filemodel import FileModel, validate
 from fulfillment_conformance.outcome import Level
 from fulfillment_conformance.yamlfile import (
@@ -52,13 +52,6 @@ def _id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise ValueError("expected an id such as WHK-014")
     return text
-
-
-def _date(text: object) -> datetime.date:
-    try:
-        return datetime.date.fromisoformat(str(text))
-    except ValueError:
-        raise ValueError("expected a date such as 2026-11-22") from None
 
 
 def _matching(pattern: str, example: str) -> AfterValidator:
@@ -139,7 +132,7 @@ class _ByParty(FileModel):
 
 class _SetFile(FileModel):
     name: Text
-    date: Annotated[datetime.date, BeforeValidator(_date)]
+    date: Date
     about: Text
     required: _ByParty
     reported: _ByParty = _ByParty()

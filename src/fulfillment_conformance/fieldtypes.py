@@ -1,8 +1,9 @@
-"""Types of the values in a target file: each checks one kind of text and says what it expected.
+"""Types of the values in our files: each checks one kind of text and says what it expected.
 
 A complaint never repeats the value; `filemodel` adds it, unless it is secret.
 """
 
+import datetime
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -88,6 +89,13 @@ def _json_pointer(text: str) -> str:
     return text
 
 
+def _date(text: object) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(str(text))
+    except ValueError:
+        raise ValueError("expected a date such as 2026-11-22") from None
+
+
 def _existing_file(text: Any, info: ValidationInfo) -> Path:
     if not isinstance(text, str) or not text:
         raise ValueError("expected the path of a file")
@@ -143,5 +151,7 @@ JsonPointer = Annotated[str, AfterValidator(_json_pointer)]
 """A JSON pointer (RFC 6901)."""
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 """A file that exists; a relative path starts from the folder of the target file."""
+Date = Annotated[datetime.date, BeforeValidator(_date)]
+"""A day, as in 2026-11-22."""
 Seconds = Annotated[float, Field(gt=0, le=600)]
 """A span of at most ten minutes."""

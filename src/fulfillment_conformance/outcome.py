@@ -260,6 +260,7 @@ def conclude(
     *,
     interrupted: bool = False,
     faults: Iterable[int] = (),
+    stale: bool = False,
 ) -> Conclusion:
     """Judge the run.
 
@@ -268,6 +269,8 @@ def conclude(
         records: the tests that ran; a blame other than the target's decides the exit code.
         interrupted: the run was stopped from outside.
         faults: exit codes of what went wrong outside of any test.
+        stale: a known failure has expired, or its requirement passes: the gate stays shut, though the target is not
+            to blame.
     """
     deciding = [result for result in requirements if result.decides]
     failed = any(result.outcome is Outcome.FAILED for result in deciding)
@@ -282,7 +285,7 @@ def conclude(
         codes.add(ExitCode.USAGE)
     if Blame.ENVIRONMENT in blames:
         codes.add(ExitCode.ENVIRONMENT)
-    if failed:
+    if failed or stale:
         codes.add(ExitCode.FAILED)
     # Nothing measured at all must never read as conformant.
     measured = any(result.outcome in {Outcome.PASSED, Outcome.FAILED} for result in requirements)

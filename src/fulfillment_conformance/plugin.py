@@ -66,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--fc-seed", type=int, metavar="N", help="source of all choices of the run")
     group.addoption("--fc-only", action="append", default=[], metavar="ID", help="judge only this requirement")
     group.addoption("--fc-set", metavar="NAME", help="judge a frozen set of the catalogue")
+    group.addoption("--fc-known", metavar="FILE", help="known failures (docs/known-failures.md)")
     group.addoption("--fc-replay", metavar="FILE", help="play a story from a run's folder stories instead of new ones")
     group.addoption("--fc-progress", choices=get_args(Mode), help="show our own progress; wants -p no:terminalreporter")
 
@@ -76,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("--target"):
         return
     workerinput = getattr(config, "workerinput", None)
-    output = config.getoption("--fc-output")
+    output, known = config.getoption("--fc-output"), config.getoption("--fc-known")
     options = RunOptions(
         target=Path(config.getoption("--target")),
         output=Path(output) if output else None,
@@ -85,6 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
         only=tuple(config.getoption("--fc-only")),
         set_name=config.getoption("--fc-set"),
     )
+        known=Path(known) if known else None,
     try:
         if options.output is not None and workerinput is None:
             check_output(options.output)
@@ -117,7 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Workers(run), "fulfillment-conformance-workers")
     progress = config.getoption("--fc-progress")
     if progress:
-        shown = Progress(progress, requirements=run.catalogue, redact=run.redactor.text)
+        shown = Progress(progress, requirements=run.catalogue, waivable=run.waivable, redact=run.redactor.text)
         config.pluginmanager.register(shown, "fulfillment-conformance-progress")
 
 
@@ -236,11 +238,15 @@ class Judging:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
-        """Fail the test once, for all of its failed checks."""
+        """Fail the test once, for all of its failed checks; what is known to fail stops nobody."""
         yield
         failures = _binding(item.stash[_STATE].checks, self._run)
         if failures:
-            raise ConformanceFailure(_told(failures, self._run))
+            ids = dict.fromkeys(failure.requirement for failure in failures)
+            pytest.xfail("; ".join(f"known failure {name}: {self._run.waivable[name].reason}" for name in ids))
+        unknown = [failure for failure in failures if failure.requirement not in self._run.waivable]
+        if unknown:
+            raise ConformanceFailure(_told(unknown, self._run))
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: whoever else looks at the report finds it redacted
     def pytest_runtest_makereport(
@@ -274,12 +280,14 @@ class Judging:
                 item.session.shouldstop = record.reason
             claimed = [self._run.catalogue[claim] for claim in state.claims]
             exchanges = self._run.recorder.recent(numbers)
-            allure.report_test(claimed, record, exchanges, parameters={"profile": self._run.profile})
+            allure.report_test(
+                claimed, record, exchanges, known=self._run.waivable, parameters={"profile": self._run.profile}
+            )
         return test_report
 
     def _tell(self, test_report: pytest.TestReport, state: ItemState, error: BaseException) -> None:
         """Replace the traceback by what was found; keep it, redacted, where the suite itself is at fault."""
-        if isinstance(error, ConformanceFailure):
+        if isinstance(error, ConformanceFailure | pytest.xfail.Exception):
             told = str(error)
         elif state.reason and state.blame is not Blame.SUITE:
             told = state.reason
@@ -289,7 +297,7 @@ class Judging:
             test_report.longrepr = self._run.redactor.text(told)
 
     def _interpret(self, state: ItemState, error: BaseException, call: pytest.CallInfo[None]) -> None:
-        if isinstance(error, ConformanceFailure | KeyboardInterrupt):
+        if isinstance(error, ConformanceFailure | pytest.xfail.Exception | KeyboardInterrupt):
             return
         if isinstance(error, TargetGone):
             self._run.gone = error.exchange
@@ -403,6 +411,7 @@ class Judging:
             suite=read_suites(self._suites),
             interrupted=self._interrupted,
             faults=self._faults,
+            exchanges=report.recorded(folder)[0] if folder is not None else (),
             reason=self._reason,
         )
         if folder is not None:

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from fulfillment_conformance import __version__, report
 from fulfillment_conformance.catalogue import Catalogue, Requirement
 from fulfillment_conformance.errors import NothingSelected, UsageProblem
 from fulfillment_conformance.evidence import Recorder
 from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.known_failures import KnownFailure, in_force, load_known, settle
 from fulfillment_conformance.outcome import Outcome, RequirementResult, TestRecord, conclude, decide_requirement
 from fulfillment_conformance.redaction import Redactor
+from fulfillment_conformance.report.reply_times import measure
 from fulfillment_conformance.report.results import ReportedRequirement, RunResults
 from fulfillment_conformance.suite_index import SuiteTest, tests_by_requirement
 from fulfillment_conformance.target import MarketplaceTarget, PublisherTarget, load_target
@@ -44,6 +46,7 @@ class RunOptions:
             may remember the subscriptions of an earlier run.
         only: requirement ids to judge; empty for all.
         set_name: a frozen set of the catalogue instead of the whole of it.
+        known: file of the known failures; None takes the one that the target file names, if it names one.
     """
 
     target: Path
@@ -54,6 +57,7 @@ class RunOptions:
     set_name: str | None = None
 
 
+    known: Path | None = None
 @dataclass
 class Run:
     """One run against one target, in this process (a worker has its own)."""
@@ -67,6 +71,7 @@ class Run:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     ready: bool = False
     """Whether the preflight has succeeded: before that, nothing can be the target's fault."""
+    known: tuple[KnownFailure, ...] = ()
     gone: Exchange | None = None
     """The exchange after which the target stopped answering, once it has."""
     unanswered: list[Exchange] = field(default_factory=list)
@@ -90,6 +95,11 @@ class Run:
     @property
     def seed(self) -> int:
         """The seed in force."""
+    @property
+    def waivable(self) -> Mapping[str, KnownFailure]:
+        """Id -> known failure, of those that have not expired on the day the run began (UTC)."""
+        return in_force(self.known, on=self.started.date())
+
         assert self.options.seed is not None, "chosen by `prepare`"
         return self.options.seed
 
@@ -137,8 +147,9 @@ def prepare(
     path = None
     if options.output is not None:
         path = options.output / (f"exchanges.{worker}.jsonl" if worker else EXCHANGES)
+    known = _known(options.known or target.known_failures, catalogue, redactor, target.role)
     recorder = Recorder(path, redactor, prefix=f"{worker}-" if worker else "")
-    return Run(options, target, catalogue, redactor, recorder, scope)
+    return Run(options, target, catalogue, redactor, recorder, scope, known)
 
 
 @functools.cache
@@ -170,6 +181,15 @@ def _scope(catalogue: Catalogue, role: str, options: RunOptions) -> tuple[Requir
 
 def begin(run: Run) -> None:
     """Say in the output folder, if there is one, that a run has begun; what an earlier one left goes.
+
+def _known(file: Path | None, catalogue: Catalogue, redactor: Redactor, role: str) -> tuple[KnownFailure, ...]:
+    if file is None:
+        return ()
+    return tuple(
+        replace(entry, why=redactor.text(entry.why), link=redactor.text(entry.link))
+        for entry in load_known(file, catalogue, role=role)
+    )
+
 
     Raises:
         UsageProblem: the folder cannot be written to.
@@ -217,6 +237,7 @@ def results_of(
     interrupted: bool = False,
     faults: Iterable[int] = (),
     reason: str = "",
+    exchanges: Iterable[Mapping[str, Any]] = (),
 ) -> RunResults:
     """Judge what was recorded.
 
@@ -228,13 +249,14 @@ def results_of(
         interrupted: the run was stopped from outside.
         faults: exit codes of what went wrong outside of any test.
         reason: why the run ended early, if it did.
+        exchanges: the recorded exchanges, for the reply times.
     """
     chosen = {name.partition("[")[0] for name in collected}
     tested = tests_by_requirement(suite)
     for name, claims in collected.items():
         for requirement_id in claims:
             tested.setdefault(requirement_id, [name])
-    judged: list[ReportedRequirement] = []
+    judged: list[RequirementResult] = []
     untested: list[str] = []
     for requirement in run.scope:
         if requirement.excluded:
@@ -256,8 +278,11 @@ def results_of(
         else:
             untested.append(requirement.id)
             continue
-        judged.append(ReportedRequirement.of(result, requirement))
-    conclusion = conclude([reported.result for reported in judged], records, interrupted=interrupted, faults=faults)
+        judged.append(result)
+    settled, known = settle(run.known, judged, on=run.started.date())
+    conclusion = conclude(
+        settled, records, interrupted=interrupted, faults=faults, stale=any(entry.stale for entry in known)
+    )
     return RunResults(
         suite={"name": "fulfillment-conformance", "version": __version__},
         role=run.role,
@@ -270,12 +295,14 @@ def results_of(
         verdict=conclusion.verdict,
         exit_code=conclusion.exit_code,
         counts=conclusion.counts,
-        requirements=tuple(judged),
+        known_failures=known,
+        requirements=tuple(ReportedRequirement.of(result, run.catalogue[result.id]) for result in settled),
         tests=tuple(records),
         untested=tuple(untested),
         interrupted=interrupted,
         reason=run.redactor.text(reason),
         started=run.started,
+        reply_times=measure(exchanges, role=run.role),
         finished=datetime.now(UTC),
     )
 

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from fulfillment_conformance.evidence import redacted
 from fulfillment_conformance.exchange import Exchange, Party
+from fulfillment_conformance.known_failures import KnownFailure, settle
 from fulfillment_conformance.outcome import (
     Blame,
     CheckResult,
@@ -120,11 +121,22 @@ def settled(one: ReportedRequirement, outcome: Outcome, reason: str) -> Reported
     return replace(one, result=replace(one.result, outcome=outcome, reason=reason))
 
 
-def run(requirements: Sequence[ReportedRequirement], tests: Sequence[TestRecord], **others: Any) -> RunResults:
+def run(
+    requirements: Sequence[ReportedRequirement],
+    tests: Sequence[TestRecord],
+    *,
+    known: Sequence[KnownFailure] = (),
+    **others: Any,
+) -> RunResults:
     """Return the results of a run with these requirements and tests, judged as the suite judges."""
     faults = others.pop("faults", ())
+    judged, entries = settle(known, [one.result for one in requirements], on=START.date())
     concluded = conclude(
-        [one.result for one in requirements], tests, interrupted=others.get("interrupted", False), faults=faults
+        judged,
+        tests,
+        interrupted=others.get("interrupted", False),
+        faults=faults,
+        stale=any(entry.stale for entry in entries),
     )
     values: dict[str, Any] = {
         "role": "publisher",
@@ -141,7 +153,8 @@ def run(requirements: Sequence[ReportedRequirement], tests: Sequence[TestRecord]
         "verdict": concluded.verdict,
         "exit_code": concluded.exit_code,
         "counts": concluded.counts,
-        "requirements": tuple(requirements),
+        "known_failures": entries,
+        "requirements": tuple(replace(one, result=result) for one, result in zip(requirements, judged, strict=True)),
         "tests": tuple(tests),
         "started": START,
         "finished": START + timedelta(seconds=42, milliseconds=250),
@@ -274,6 +287,19 @@ def mixed_run() -> tuple[RunResults, list[dict[str, Any]]]:
             check("CHQ-001", Outcome.NOT_APPLICABLE, reason="the target file claims per_seat: false"),
         ),
         record(
+            "publisher/test_webhook.py::test_a_retry_is_recognised",
+            ["WHK-040"],
+            check(
+                "WHK-040",
+                Outcome.FAILED,
+                exchanges=[8],
+                expected="POST /webhook answered 200",
+                actual="500: boom",
+            ),
+            exchanges=[8],
+            title="A retry is recognised.",
+        ),
+        record(
             "publisher/test_clock.py::test_a_month_passes",
             ["LCY-020"],
             check("LCY-020", Outcome.UNTESTABLE, reason="capability 'clock' is missing"),
@@ -297,10 +323,15 @@ def mixed_run() -> tuple[RunResults, list[dict[str, Any]]]:
         settled(row("V1-001", (), theme="version-1", level="MUST", statement="Version 1 of the API is gone.",
                     source="cpp-saas-fulfillment-api-v1 (withdrawn)"), Outcome.EXCLUDED,
                 "judged on the live service only"),
-        settled(row("WHK-040", (), level="MUST", statement="Retries are recognised as such."), Outcome.WAIVED,
-                "known failure: fixed in version 4"),
+        row("WHK-040", tests, statement="Retries are recognised as such."),
     ]  # fmt: skip
-    return run(rows, tests, untested=("WHK-050", "WHK-051")), recorded
+    return run(rows, tests, untested=("WHK-050", "WHK-051"), known=(known("WHK-040"), known("WHK-041"))), recorded
+
+
+def known(requirement_id: str, *, why: str = "Fixed in version 4.", until: date = date(2026, 12, 31)) -> KnownFailure:
+    """Return a known failure, as its file has it."""
+    link = f"https://tracker.contoso.example/{requirement_id}"
+    return KnownFailure(id=requirement_id, why=why, link=link, until=until, place="known.yaml:2")
 
 
 def broken_run() -> tuple[RunResults, list[dict[str, Any]]]:

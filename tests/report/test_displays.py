@@ -26,7 +26,7 @@ def show(kind: str, run: Run, *, terminal: bool = False) -> str:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=100, highlight=False, markup=False, soft_wrap=True)
     clock = Clock()
-    tally = Tally({}, clock)
+    tally = Tally({}, clock, ["WHK-040"])
     kinds: dict[str, Callable[[], Display]] = {
         "quiet": lambda: Quiet(console),
         "lines": lambda: Lines(console, tally),
@@ -51,13 +51,15 @@ def test_lines_tell_failures_and_themes_as_they_come(mixed: Run) -> None:
     text = show("lines", mixed)
 
     assert text.startswith(
-        "6 tests\n"
+        "7 tests\n"
         "FAILED WHK-018  expected POST /webhook refused with 4xx; came 200\n"
         "FAILED WHK-019  expected no effect: no change of state and no call that acts on it; came PATCH of operation "
         "5d7a… with Success; plan silver became gold\n"
         "Webhook authentication: 2 failed (250 ms)\n"
     )
     assert "Landing page: 2 passed (250 ms)\n" in text
+    assert "KNOWN FAILURE WHK-040  expected POST /webhook answered 200; came 500: boom\n" in text
+    assert "Webhook: 1 undecided, 1 known failure (500 ms)\n" in text
     assert "something⟨U+001B⟩[31m happened\n" in text
     assert " NOT CONFORMANT  2 of 7 binding requirements failed." in text
     assert "\x1b" not in text
@@ -81,20 +83,24 @@ def test_a_test_that_broke_off_is_told_at_once() -> None:
 def test_quiet_keeps_to_the_verdict(mixed: Run) -> None:
     assert show("quiet", mixed) == (
         "ERROR something⟨U+001B⟩[31m happened\n"
-        " NOT CONFORMANT  2 of 7 binding requirements failed. 2 could not be decided or tested.\n"
+        " NOT CONFORMANT  2 of 7 binding requirements failed. 2 could not be decided or tested. "
+        "1 is broken and waived: a known failure.\n"
         "failed: WHK-018, WHK-019\n"
+        "known failures: WHK-040\n"
     )
 
 
 def test_json_is_one_object_per_line(mixed: Run) -> None:
     events = [json.loads(line) for line in show("json", mixed).splitlines()]
 
-    assert [event["event"] for event in events] == ["start", *["test"] * 6, "trouble", "finish"]
-    assert events[0]["tests"] == 6
+    assert [event["event"] for event in events] == ["start", *["test"] * 7, "trouble", "finish"]
+    assert events[0]["tests"] == 7
     assert events[1]["checks"][0]["requirement"] == "WHK-018"
-    assert (events[6]["done"], events[6]["total"]) == (6, 6)
+    assert (events[7]["done"], events[7]["total"]) == (7, 7)
     assert events[-1]["verdict"] == "not-conformant"
     assert events[-1]["failed"] == ["WHK-018", "WHK-019"]
+    assert events[-1]["waived"] == ["WHK-040"]
+    assert events[-1]["stale"] == []
     assert events[-1]["exit_code"] == 1
 
 

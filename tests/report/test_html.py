@@ -89,7 +89,7 @@ def test_its_counts_are_those_of_the_results(any_run: Run) -> None:
 def test_every_requirement_that_did_not_pass_has_a_card_in_order(mixed: Run) -> None:
     cards = [attributes["id"] for attributes, _ in page(*mixed).all("details", class_="card")]
 
-    assert cards == ["WHK-018", "WHK-019", "WHK-030", "LCY-020", "LCY-013"]
+    assert cards == ["WHK-018", "WHK-019", "WHK-030", "LCY-020", "WHK-040", "LCY-013"]
 
 
 def test_a_card_tells_everything_that_is_needed(mixed: Run) -> None:
@@ -118,11 +118,11 @@ def test_a_scenario_is_drawn_once_and_its_arrows_open_exchanges(mixed: Run) -> N
     links = [attributes["href"] for attributes, _ in made.all("a", class_="arrow")]
     targets = [attributes.get("id") for attributes, _ in made.all("div", class_="exchange")]
 
-    assert len(diagrams) == 3
+    assert len(diagrams) == 4
     assert ("#WHK-018", "The diagram stands at WHK-018") in [
         (attributes.get("href"), text) for attributes, text in made.all("a")
     ]
-    assert set(links) == {"#exchange-4", "#exchange-5", "#exchange-6", "#exchange-9", "#exchange-16"}
+    assert set(links) == {"#exchange-4", "#exchange-5", "#exchange-6", "#exchange-8", "#exchange-9", "#exchange-16"}
     assert {f"#{target}" for target in targets} == set(links)
 
 
@@ -133,7 +133,8 @@ def test_every_link_inside_the_page_leads_somewhere(any_run: Run) -> None:
     assert len(ids) == len(set(ids))
     for attributes, _ in made.all("a"):
         address = attributes["href"] or ""
-        assert address.startswith(("#", "https://learn.microsoft.com/", "https://github.com/"))
+        known = ("#", "https://learn.microsoft.com/", "https://github.com/", "https://tracker.contoso.example/")
+        assert address.startswith(known)
         assert not address.startswith("#") or address[1:] in ids
 
 
@@ -164,6 +165,33 @@ def test_hostile_texts_stay_texts() -> None:
         assert hidden not in text
     assert "⟨U+202E⟩" in text
     assert "</script><script>alert(1)" in made.all("h1")[0][1] + made.all("p", class_="about")[0][1]
+
+
+def test_known_failures_are_told_with_reason_and_link(mixed: Run) -> None:
+    made = page(*mixed)
+    [known] = made.all("p", class_="known")
+
+    assert known[1] == (
+        "Known until 2026-12-31: Fixed in version 4. https://tracker.contoso.example/WHK-040 known.yaml:2"
+    )
+    assert ("#known", "Known failures") in [(attributes.get("href"), text) for attributes, text in made.all("a")]
+    assert "neither confirmed nor refuted: WHK-041 (known.yaml:2)." in " ".join(text for _, text in made.all("p"))
+
+
+def test_a_verdict_that_puts_up_with_failures_says_so() -> None:
+    results, recorded = runs.mixed_run()
+    kept = [one for one in results.requirements if one.kind in {"passed", "waived"}]
+    made = page(runs.run(kept, results.tests, known=results.known_failures), recorded)
+
+    assert made.all("h1") == [({}, "Conformant, with 1 known failure")]
+    assert "1 is broken and waived: a known failure." in made.all("p", class_="sentence")[0][1]
+
+
+def test_known_failures_out_of_date_stand_before_the_failures() -> None:
+    results, recorded = runs.passed_run()
+    text = html.render(runs.run(results.requirements, results.tests, known=[runs.known("WHK-003")]), recorded)
+
+    assert text.index("WHK-003 passes now; remove the entry</li>") < text.index('id="failures"')
 
 
 def test_what_was_not_judged_is_listed_by_reason(mixed: Run) -> None:

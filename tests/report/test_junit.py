@@ -206,3 +206,25 @@ def test_a_server_turns_red_exactly_when_the_exit_code_is_not_0(
     results = runs.run(rows, tests, interrupted=interrupted, faults=faults)
 
     assert is_red(parsed(results)) == (results.exit_code != ExitCode.CONFORMANT)
+
+
+def test_known_failures_that_are_out_of_date_are_errors_of_the_run() -> None:
+    results, recorded = runs.passed_run()
+    stale = runs.run(results.requirements, results.tests, known=[runs.known("WHK-003")])
+    [error] = parsed(stale, recorded).iter("error")
+
+    assert error.get("type") == "stale known failure"
+    assert error.get("message") == "known.yaml:2: WHK-003 passes now; remove the entry"
+
+
+def test_a_known_failure_is_told_with_reason_link_and_details(mixed: Run) -> None:
+    known = case(parsed(*mixed), "WHK-040")
+    skipped = known.find("skipped")
+
+    assert skipped is not None
+    assert skipped.get("type") == "waived"
+    assert skipped.get("message") == (
+        "known failure (MUST): Fixed in version 4. (until 2026-12-31, https://tracker.contoso.example/WHK-040); "
+        "expected POST /webhook answered 200; came 500: boom"
+    )
+    assert "exchange 8: marketplace to publisher, POST /webhook, 500" in (known.findtext("system-out") or "")

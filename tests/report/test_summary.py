@@ -16,7 +16,7 @@ def test_verdict_failures_and_what_to_do(mixed: Run) -> None:
     text = told(mixed)
 
     assert " NOT CONFORMANT  2 of 7 binding requirements failed." in text
-    assert "2 failed, 1 warning, 1 undecided, 1 untestable, 3 passed, 1 known failure" in text
+    assert "2 failed, 1 warning, 1 undecided, 1 untestable, 1 known failure, 3 passed" in text
     assert (
         "FAILED WHK-018  A notification whose token no marketplace key verifies is refused.\n"
         "  expected POST /webhook refused with 4xx\n"
@@ -28,6 +28,12 @@ def test_verdict_failures_and_what_to_do(mixed: Run) -> None:
     )
     assert "UNDECIDED WHK-030  the twin, the same request without the fault, was not accepted either" in text
     assert "UNTESTABLE LCY-020  capability 'clock' is missing" in text
+    assert (
+        "KNOWN FAILURE WHK-040  Retries are recognised as such.\n"
+        "  why      Fixed in version 4. (until 2026-12-31, https://tracker.contoso.example/WHK-040)\n"
+        "  expected POST /webhook answered 200\n"
+        "  came     500: boom\n"
+    ) in text
     assert "1 warning: recommended or optional requirements that are not kept" in text
     assert "2 requirements of the role without a test" in text
     assert "exit code 1: a binding requirement failed" in text
@@ -53,7 +59,7 @@ def test_the_reports_that_are_there_are_named(folder: Path, mixed: Run) -> None:
     report.write_all(mixed[0], folder)
 
     assert told(mixed, folder).endswith(
-        f"{folder / 'report.html'}  and results.json, junit.xml, summary.md, badge.json"
+        f"{folder / 'report.html'}  and results.json, junit.xml, results.sarif, ctrf.json, summary.md, badge.json"
     )
 
 
@@ -82,3 +88,13 @@ def test_a_run_of_nothing_says_why() -> None:
 
     assert verdict_line(results).plain.startswith(" INCOMPLETE  0 of 0")
     assert counts_line({}).plain == "nothing decided"
+
+
+def test_known_failures_that_are_out_of_date_are_told() -> None:
+    results, recorded = runs.passed_run()
+    stale = runs.run(results.requirements, results.tests, known=[runs.known("WHK-003")])
+    text = told((stale, recorded))
+
+    assert "CONFORMANT" not in text
+    assert "KNOWN FAILURES OUT OF DATE\n           known.yaml:2: WHK-003 passes now; remove the entry" in text
+    assert "exit code 1: the known failures are out of date" in text

@@ -103,7 +103,7 @@ def test_the_machine_readable_way_is_nothing_but_json(tmp_path: Path) -> None:
 
 
 def test_the_quiet_way_is_quiet(tmp_path: Path) -> None:
-    assert len(pytest_run(tmp_path, mode="quiet").stdout.splitlines()) == 2
+    assert len(pytest_run(tmp_path, mode="quiet").stdout.splitlines()) == 3  # verdict, failures, known failures
 
 
 def test_a_file_that_cannot_be_collected_is_told_and_redacted(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from fulfillment_conformance.report.wording import (
     duration,
     target_name,
     theme_title,
+    verdict_words,
+    why_it_ended_so,
 )
 
 
@@ -91,10 +93,26 @@ class TestConclusion:
             runs.settled(runs.row("WHK-002", (), statement="x"), Outcome.WAIVED, "known"),
         ]
 
-        assert conclusion(runs.run(rows, ONE_TEST)).endswith("are kept, 1 of them by a known failure.")
+        assert conclusion(runs.run(rows, ONE_TEST)).endswith("1 is broken and waived: a known failure.")
+        assert verdict_words(runs.run(rows, ONE_TEST)) == "conformant, with 1 known failure"
+        assert why_it_ended_so(runs.run(rows, ONE_TEST)).endswith(" is kept, but for known failures")
 
     def test_failures_and_what_is_missing(self, mixed: Run) -> None:
-        assert conclusion(mixed[0]) == ("2 of 7 binding requirements failed. 2 could not be decided or tested.")
+        assert conclusion(mixed[0]) == (
+            "2 of 7 binding requirements failed. 2 could not be decided or tested. "
+            "1 is broken and waived: a known failure."
+        )
+
+    def test_known_failures_out_of_date(self) -> None:
+        row = runs.settled(runs.row("WHK-001", (), statement="x"), Outcome.PASSED, "")
+        results = runs.run([row], ONE_TEST, known=[runs.known("WHK-001")])
+
+        assert conclusion(results) == (
+            "1 of 1 binding requirement passed. The known failures are out of date: "
+            "known.yaml:2: WHK-001 passes now; remove the entry."
+        )
+        assert why_it_ended_so(results) == "the known failures are out of date"
+        assert verdict_words(results) == "incomplete"
 
     def test_a_fault_of_the_suite(self) -> None:
         told = conclusion(runs.broken_run()[0])

@@ -18,6 +18,12 @@ _ID = re.compile(r"[A-Z][A-Z0-9]{1,2}-\d{3}")
 @options.output
 @click.option("--only", multiple=True, metavar="ID...", help="Judge only this requirement, and those that follow it.")
 @click.option("--set", "set_name", metavar="NAME", help="Judge a frozen set of the catalogue, such as 2026.1.")
+@click.option(
+    "--known",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Known failures, each with a reason and a last day. Default: the file that the target file names, if any.",
+)
 @options.profile
 @options.seed
 @options.workers

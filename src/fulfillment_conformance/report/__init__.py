@@ -1,9 +1,11 @@
 """What a run leaves in its output folder: `results.json` first, then everything derived from it.
 
-Each kind of report is a module of its own that reads nothing but `RunResults` and the recorded exchanges:
+Each kind of report is a module of its own that reads nothing but `RunResults` and, in part, the recorded exchanges:
 
     html        report.html, one self-contained page
     junit       junit.xml, one test case per requirement
+    sarif       results.sarif, one rule per requirement, one result per failure
+    ctrf        ctrf.json, one test per requirement
     markdown    summary.md, for job summaries
     badge       badge.json, for shields
     allure      labels and attachments through allure-pytest, while the tests run
@@ -19,7 +21,7 @@ from typing import Any
 
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.evidence import read_exchanges
-from fulfillment_conformance.report import allure, badge, html, junit, markdown
+from fulfillment_conformance.report import allure, badge, ctrf, html, junit, markdown, sarif
 from fulfillment_conformance.report.files import write_text
 from fulfillment_conformance.report.results import RESULTS, ReportedRequirement, RunResults, begin, read
 
@@ -41,11 +43,13 @@ def write_all(results: RunResults, folder: Path) -> list[str]:
         results.write(folder)
     except OSError as error:
         problems.append(f"cannot write {folder / RESULTS}: {error.strerror or error}")
-    exchanges, problem = _recorded(folder)
+    exchanges, problem = recorded(folder)
     problems += [problem] if problem else []
     reports: Mapping[str, Callable[[], str]] = {
         "report.html": lambda: html.render(results, exchanges),
         "junit.xml": lambda: junit.render(results, exchanges),
+        "results.sarif": lambda: sarif.render(results),
+        "ctrf.json": lambda: ctrf.render(results),
         "summary.md": lambda: markdown.render(results),
         "badge.json": lambda: badge.render(results),
     }
@@ -64,7 +68,8 @@ def write_all(results: RunResults, folder: Path) -> list[str]:
     return problems
 
 
-def _recorded(folder: Path) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+def recorded(folder: Path) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+    """Return the recorded exchanges in a run's folder, and what is wrong with them, if something is."""
     if not (folder / EXCHANGES).is_file():
         return [], None
     exchanges: list[Mapping[str, Any]] = []

@@ -21,7 +21,7 @@ _BLAMED = {
 def whose_fault(one: ReportedRequirement, results: RunResults) -> str:
     """Say whose fault it is that a requirement did not pass."""
     role = results.role
-    if one.outcome is Outcome.FAILED:
+    if one.outcome in {Outcome.FAILED, Outcome.WAIVED}:
         return f"the {role} under test"
     claiming = set(one.result.tests)
     for test in results.tests:

@@ -13,12 +13,13 @@ import allure
 from allure_commons import plugin_manager
 from allure_commons.types import AttachmentType, LinkType, Severity
 
-from fulfillment_conformance.outcome import CheckResult, Level, TestRecord
+from fulfillment_conformance.known_failures import KnownFailure
+from fulfillment_conformance.outcome import CheckResult, Level, Outcome, TestRecord
 from fulfillment_conformance.report import sources
 from fulfillment_conformance.report.files import write_text
 from fulfillment_conformance.report.plain import one_line, visible
 from fulfillment_conformance.report.results import LEVELS, Described, RunResults
-from fulfillment_conformance.report.wording import EXIT_CODES, theme_title
+from fulfillment_conformance.report.wording import theme_title, verdict_words, why_it_ended_so
 
 # What is called here has no types of its own.
 _dynamic: Any = allure.dynamic
@@ -32,6 +33,7 @@ SEVERITIES: Mapping[Level, Severity] = {
 
 CATEGORIES: Sequence[Mapping[str, Any]] = (
     {"name": "The target breaks a binding requirement", "matchedStatuses": ["failed"]},
+    {"name": "Known failures", "matchedStatuses": ["skipped"], "messageRegex": ".*known failure .*"},
     {"name": "Undecided, untestable or not applicable", "matchedStatuses": ["skipped"]},
     {"name": "The suite or the environment broke off", "matchedStatuses": ["broken"]},
 )
@@ -64,6 +66,7 @@ def report_test(
     record: TestRecord,
     exchanges: Iterable[Mapping[str, Any]] = (),
     *,
+    known: Mapping[str, KnownFailure] | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> None:
     """Tell Allure about the test that ends; to be called once, when its teardown is reported.
@@ -72,13 +75,19 @@ def report_test(
         claims: the requirements that it decides.
         record: what it found.
         exchanges: its exchanges, redacted, as `exchanges.jsonl` has them.
+        known: id -> known failure, of those that have not expired.
         parameters: what distinguishes this run of the test from others, such as the profile.
     """
     if not is_active():
         return
     if record.title:
         _dynamic.title(visible(record.title))
-    _dynamic.description(_description(claims, record.title))
+    failed = {check.requirement for check in record.checks if check.outcome is Outcome.FAILED}
+    waived = [entry for name, entry in (known or {}).items() if name in failed]
+    _dynamic.description(_description(claims, record.title, waived))
+    for entry in waived:
+        _dynamic.label("known-failure", entry.id)
+        _dynamic.link(entry.link, link_type=LinkType.ISSUE, name=f"{entry.id}: known failure until {entry.until}")
     if claims:
         _label(claims)
     for name, value in (parameters or {}).items():
@@ -120,8 +129,8 @@ def write_files(results: RunResults, folder: Path) -> None:
         "Profile": results.profile,
         "Set": results.set or "all",
         "Seed": str(results.seed),
-        "Verdict": results.verdict.value,
-        "Exit.code": f"{results.exit_code}: {EXIT_CODES.get(results.exit_code, 'unknown')}",
+        "Verdict": verdict_words(results),
+        "Exit.code": f"{results.exit_code}: {why_it_ended_so(results)}",
         **results.environment,
     }
     lines = [f"{_property(name, key=True)}={_property(value)}\n" for name, value in facts.items()]
@@ -144,8 +153,10 @@ def _message(message: Mapping[str, Any]) -> list[str]:
     return [*(f"{name}: {value}" for name, value in message["headers"]), "", message["body"]]
 
 
-def _description(claims: Sequence[Claimed], title: str) -> str:
+def _description(claims: Sequence[Claimed], title: str, waived: Sequence[KnownFailure]) -> str:
     lines = [visible(title), ""] if title else []
+    for entry in waived:
+        lines += [f"Known failure **{entry.id}**: {visible(entry.reason)}", ""]
     for claim in claims:
         lines += [f"**{claim.id}** ({claim.level}): {claim.statement}", "", *(f"- {text}" for text in claim.source), ""]
     return "\n".join(lines)

@@ -4,7 +4,7 @@ import json
 
 from fulfillment_conformance.outcome import Outcome, Verdict
 from fulfillment_conformance.report.results import RunResults
-from fulfillment_conformance.report.wording import VERDICTS
+from fulfillment_conformance.report.wording import verdict_words
 
 _COLORS = {Verdict.CONFORMANT: "brightgreen", Verdict.NOT_CONFORMANT: "red", Verdict.INCOMPLETE: "orange"}
 
@@ -16,8 +16,10 @@ def render(results: RunResults) -> str:
     badge = {
         "schemaVersion": 1,
         "label": f"SaaS Fulfillment {results.role}",
-        "message": f"{VERDICTS[results.verdict]}, {passed}/{len(required)}",
-        "color": _COLORS[results.verdict],
+        "message": f"{verdict_words(results)}, {passed}/{len(required)}",
+        "color": "yellow"
+        if results.of_kind("waived") and results.verdict is Verdict.CONFORMANT
+        else _COLORS[results.verdict],
         "isError": results.verdict is not Verdict.CONFORMANT,
     }
     return json.dumps(badge, indent=1) + "\n"

@@ -65,6 +65,11 @@ class Quiet:
         failed = results.of_kind("failed")
         if failed:
             self._console.print(Text(f"failed: {', '.join(one.id for one in failed)}"))
+        waived = results.of_kind("waived")
+        if waived:
+            self._console.print(Text(f"known failures: {', '.join(one.id for one in waived)}"))
+        for entry in results.stale:
+            self._console.print(Text(entry.complaint))
         if folder is not None:
             self._console.print(Text(str(folder)))
 
@@ -197,6 +202,8 @@ class JsonLines:
             exit_code=results.exit_code,
             counts=dict(results.counts),
             failed=[one.id for one in results.of_kind("failed")],
+            waived=[one.id for one in results.of_kind("waived")],
+            stale=[entry.complaint for entry in results.stale],
             seconds=round(results.seconds, 3),
             reason=results.reason,
             folder=str(folder) if folder is not None else None,
@@ -221,7 +228,11 @@ def _told(record: TestRecord, tally: Tally) -> list[Text]:
         what = f"expected {one_line(check.expected)}; came {one_line(check.actual)}" if check.expected else ""
         told = (one_line(tally.statement(check.requirement), 160), what or one_line(check.reason))
         line = " | ".join(part for part in told if part)
-        lines.append(Text.assemble((f"FAILED {check.requirement}", "bold red"), f"  {line}"))
+        known = tally.waives(check.requirement)
+        heading = (
+            (f"KNOWN FAILURE {check.requirement}", "yellow") if known else (f"FAILED {check.requirement}", "bold red")
+        )
+        lines.append(Text.assemble(heading, f"  {line}"))
     return lines
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from fulfillment_conformance.known_failures import State
 from fulfillment_conformance.outcome import CheckResult, Outcome, TestRecord, Verdict
 from fulfillment_conformance.report import advice, sequence, sources
 from fulfillment_conformance.report.plain import clip, one_line, short_ids, short_path, visible
@@ -27,12 +28,12 @@ from fulfillment_conformance.report.results import LEVELS, Kind, ReportedRequire
 from fulfillment_conformance.report.wording import (
     KINDS,
     MEANINGS,
-    VERDICTS,
     conclusion,
     counted,
     duration,
     target_name,
     theme_title,
+    verdict_words,
 )
 
 _SHOWN_BODY = 4_000
@@ -130,13 +131,10 @@ class _Page:
         self._open = [one for one in open_ if one.result.checks]
         self._not_run = [one for one in open_ if not one.result.checks]
         self._warnings = results.of_kind("warning")
-        self._cards = {one.id for one in (*self._failures, *self._open, *self._warnings)}
-        self._important = {
-            number
-            for one in (*self._failures, *self._open, *self._warnings)
-            for check in one.findings
-            for number in check.exchanges
-        }
+        self._waived = results.of_kind("waived")
+        cards = (*self._failures, *self._open, *self._waived, *self._warnings)
+        self._cards = {one.id for one in cards}
+        self._important = {number for one in cards for check in one.findings for number in check.exchanges}
         self._shown, self._not_shown = self._choose_exchanges()
         self._addresses = {number: f"#{_anchor(number)}" for number in self._shown}
         self._drawn: dict[str, str] = {}
@@ -148,6 +146,7 @@ class _Page:
         themes = self._themes()
         failures = [self._card(one, number < _OPEN_CARDS) for number, one in enumerate(self._failures)]
         open_ = [self._card(one, not failures and number < _OPEN_CARDS) for number, one in enumerate(self._open)]
+        waived = [self._card(one, False) for one in self._waived]
         warnings = [self._card(one, False) for one in self._warnings]
         by_hand = [one for one in results.of_kind("excluded") if one.result.reason.lower().startswith("manual")]
         not_judged = self._not_judged({one.id for one in by_hand})
@@ -155,6 +154,7 @@ class _Page:
             ("faults", "Broke off", len(results.faults) or None),
             ("failures", "Failures", len(failures)),
             ("open", "Not decided", len(open_) + len(self._not_run) or None),
+            ("known", "Known failures", len(waived) or None),
             ("warnings", "Warnings", len(warnings) or None),
             ("themes", "Themes", len(themes)),
             ("requirements", "Requirements", len(results.requirements)),
@@ -164,7 +164,7 @@ class _Page:
             ("tests", "Tests", len(results.tests) or None),
         ]
         return {
-            "verdict": VERDICTS[results.verdict].capitalize(),
+            "verdict": verdict_words(results).capitalize(),
             "sentence": conclusion(results),
             "sign": _SIGNS[results.verdict],
             "target": target_name(results),
@@ -183,6 +183,9 @@ class _Page:
             "failures": failures,
             "open": open_,
             "not_run": [{"id": one.id, "statement": one.statement} for one in self._not_run],
+            "stale": [entry.complaint for entry in results.stale],
+            "waived": waived,
+            "unused": [entry for entry in results.known_failures if entry.state in {State.OPEN, State.NOT_JUDGED}],
             "warnings": warnings,
             "themes": themes,
             "rows": self._rows(),
@@ -248,6 +251,7 @@ class _Page:
             "checks": [self._check(check) for check in checks[:_SHOWN_CHECKS]],
             "more_checks": max(0, len(checks) - _SHOWN_CHECKS),
             "fault": advice.whose_fault(one, self._results),
+            "known": self._results.waivers.get(one.id),
             "source": _sources(one),
             "observable": one.observable,
             "scenarios": self._scenarios(one, checks),

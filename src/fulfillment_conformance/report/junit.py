@@ -11,8 +11,8 @@ A server turns red exactly when the run's exit code is not 0:
 | undecided or untestable, other levels | `<skipped>` of that type |
 | waived, not applicable, excluded | `<skipped>` of that type |
 
-A second suite, `run`, has an `<error>` for every test that broke off without the target's fault, and one for the run as
-a whole when its exit code is not explained by a requirement.
+A second suite, `run`, has an `<error>` for every test that broke off without the target's fault, for every known
+failure that has expired or passes, and one for the run as a whole when nothing else explains its exit code.
 """
 
 import re
@@ -20,16 +20,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from fulfillment_conformance.outcome import CheckResult, ExitCode, Outcome
-from fulfillment_conformance.report import advice, sources
-from fulfillment_conformance.report.plain import one_line, short_path
+from fulfillment_conformance.report.details import in_full, message, seconds_of, troubles
+from fulfillment_conformance.report.plain import one_line
 from fulfillment_conformance.report.results import ReportedRequirement, RunResults
-from fulfillment_conformance.report.wording import EXIT_CODES, KINDS
+from fulfillment_conformance.report.wording import KINDS
 
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_EXPLAINED = {ExitCode.CONFORMANT, ExitCode.FAILED, ExitCode.INCOMPLETE}
 _LONGEST_MESSAGE = 300
-_MOST_EXCHANGES = 12
 
 
 def render(results: RunResults, exchanges: Iterable[Mapping[str, Any]]) -> str:
@@ -40,9 +37,9 @@ def render(results: RunResults, exchanges: Iterable[Mapping[str, Any]]) -> str:
         exchanges: the recorded exchanges, as `evidence.read_exchanges` gives them.
     """
     recorded = {exchange["number"]: exchange for exchange in exchanges}
-    seconds = _seconds(results)
+    seconds = seconds_of(results)
     cases = [_requirement(one, results, recorded, seconds.get(one.id, 0.0)) for one in results.requirements]
-    suites = [_suite(results.role, cases, results), _suite("run", _run_cases(results, cases), results)]
+    suites = [_suite(results.role, cases, results), _suite("run", _run_cases(results), results)]
     root = ET.Element("testsuites", {"name": f"{results.suite['name']} {results.role}", **_sums(suites)})
     root.set("time", f"{results.seconds:.3f}")
     root.extend(suites)
@@ -67,6 +64,7 @@ def _suite(name: str, cases: Sequence[ET.Element], results: RunResults) -> ET.El
     properties = ET.SubElement(suite, "properties")
     for key, value in (
         ("verdict", results.verdict.value),
+        ("known_failures", ", ".join(results.waivers)),
         ("exit_code", str(results.exit_code)),
         ("suite", f"{results.suite['name']} {results.suite['version']}"),
         ("profile", results.profile),
@@ -92,43 +90,24 @@ def _requirement(
     kind = one.kind
     if kind == "passed":
         return case
-    checks = one.findings
-    message = _message(checks, one.result.reason) or KINDS[kind]
+    told = message(one)
     if kind == "failed":
-        _add(case, "failure", one.level, message, _details(one, results, recorded))
-    elif kind in {"undecided", "untestable"} and one.required:
-        _add(case, "error", kind, message, _details(one, results, recorded))
+        _add(case, "failure", one.level, told, in_full(one, results, recorded))
+    elif one.blocks:
+        _add(case, "error", kind, told, in_full(one, results, recorded))
     else:
-        _add(case, "skipped", kind, f"{KINDS[kind]} ({one.level}): {message}")
-        if kind == "warning":
-            ET.SubElement(case, "system-out").text = _legal(_details(one, results, recorded))
+        _add(case, "skipped", kind, f"{KINDS[kind]} ({one.level}): {told}")
+        if kind in {"warning", "waived"}:
+            ET.SubElement(case, "system-out").text = _legal(in_full(one, results, recorded))
     return case
 
 
-def _seconds(results: RunResults) -> dict[str, float]:
-    """Return requirement id -> seconds; a test counts for the first requirement it claims, so that sums are right."""
-    seconds: dict[str, float] = {}
-    judged = {one.id for one in results.requirements}
-    for test in results.tests:
-        first = next((claim for claim in test.claims if claim in judged), None)
-        if first is not None:
-            seconds[first] = seconds.get(first, 0.0) + test.seconds
-    return seconds
-
-
-def _run_cases(results: RunResults, cases: Sequence[ET.Element]) -> list[ET.Element]:
+def _run_cases(results: RunResults) -> list[ET.Element]:
     """Return a case for everything that makes the exit code what it is and that no requirement shows."""
     found = []
-    for test in results.faults:
-        case = _case(f"{results.role}.run", test.test, 0.0)
-        blame = test.blame.value if test.blame else ""
-        _add(case, "error", blame, f"{blame}: {test.reason}", test.reason)
-        found.append(case)
-    red = any(case.find(element) is not None for case in cases for element in ("failure", "error"))
-    if results.exit_code not in _EXPLAINED or (results.exit_code != ExitCode.CONFORMANT and not red and not found):
-        case = _case(f"{results.role}.run", "the run as a whole", 0.0)
-        why = EXIT_CODES.get(results.exit_code, "unknown exit code")
-        _add(case, "error", f"exit code {results.exit_code}", results.reason or why, f"{why}\n{results.reason}")
+    for trouble in troubles(results):
+        case = _case(f"{results.role}.run", trouble.name, 0.0)
+        _add(case, "error", trouble.kind, trouble.message, trouble.text)
         found.append(case)
     return found
 
@@ -139,53 +118,9 @@ def _case(classname: str, name: str, seconds: float) -> ET.Element:
     )
 
 
-def _add(case: ET.Element, tag: str, kind: str, message: str, text: str = "") -> None:
-    element = ET.SubElement(case, tag, {"type": kind, "message": one_line(_legal(message), _LONGEST_MESSAGE)})
+def _add(case: ET.Element, tag: str, kind: str, told: str, text: str = "") -> None:
+    element = ET.SubElement(case, tag, {"type": kind, "message": one_line(_legal(told), _LONGEST_MESSAGE)})
     element.text = _legal(text) or None
-
-
-def _message(checks: Sequence[CheckResult], reason: str) -> str:
-    for check in checks:
-        if check.outcome is Outcome.FAILED and check.expected:
-            return f"expected {check.expected}; came {check.actual}"
-    return reason
-
-
-def _details(one: ReportedRequirement, results: RunResults, recorded: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = [f"{one.id} ({one.level}): {one.statement}", f"whose fault: {advice.whose_fault(one, results)}"]
-    for check in one.checks:
-        lines += ["", f"check: {check.outcome.value}"]
-        lines += [f"  {name}: {text}" for name, text in _parts(check) if text]
-        if check.outcome is Outcome.FAILED:
-            lines.append(f"  what to change: {advice.what_to_change(check, results)}")
-        lines += [f"  exchange {number}: {_told(recorded.get(number))}" for number in check.exchanges[:_MOST_EXCHANGES]]
-        if len(check.exchanges) > _MOST_EXCHANGES:
-            lines.append(f"  and {len(check.exchanges) - _MOST_EXCHANGES} more exchanges")
-    lines.append("")
-    for source in one.source:
-        page = sources.address(source)
-        lines.append(f"source: {source}" + (f" <{page}>" if page else ""))
-    if repeat := advice.request_to_repeat(one.findings, recorded, results.role):
-        lines.append(f"repeat the request: {repeat}")
-    lines.append(f"judge it again: {advice.command_line(results, one.id)}")
-    return "\n".join(lines)
-
-
-def _parts(check: CheckResult) -> list[tuple[str, str]]:
-    return [
-        ("expected", check.expected),
-        ("actual", check.actual),
-        ("reason", check.reason),
-        *(("note", note) for note in check.notes),
-    ]
-
-
-def _told(exchange: Mapping[str, Any] | None) -> str:
-    if exchange is None:
-        return "not recorded"
-    came = exchange["response"]["status"] if exchange["response"] else exchange["error"]
-    request = f"{exchange['request']['method']} {short_path(exchange['request']['url'])}"
-    return f"{exchange['sender']} to {exchange['receiver']}, {request}, {came}"
 
 
 def _legal(text: str) -> str:

@@ -1,6 +1,7 @@
 """`summary.md`: what a job summary or a comment on a pull request shows."""
 
 import re
+from urllib.parse import quote
 
 from fulfillment_conformance.outcome import Verdict
 from fulfillment_conformance.report import advice, sources
@@ -8,12 +9,12 @@ from fulfillment_conformance.report.plain import one_line
 from fulfillment_conformance.report.results import ReportedRequirement, RunResults
 from fulfillment_conformance.report.wording import (
     KINDS,
-    VERDICTS,
     conclusion,
     counted,
     duration,
     target_name,
     theme_title,
+    verdict_words,
 )
 
 MOST_ROWS = 50
@@ -25,9 +26,9 @@ _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~$@:&]")
 
 def render(results: RunResults) -> str:
     """Return the results as Markdown."""
-    sign = _SIGNS[results.verdict]
+    sign = "☑️" if results.of_kind("waived") and results.verdict is Verdict.CONFORMANT else _SIGNS[results.verdict]
     parts = [
-        f"## {sign} {VERDICTS[results.verdict].capitalize()}: SaaS Fulfillment API v2, {results.role}",
+        f"## {sign} {verdict_words(results).capitalize()}: SaaS Fulfillment API v2, {results.role}",
         f"{plain(conclusion(results))}",
     ]
     if results.reason:
@@ -36,9 +37,11 @@ def render(results: RunResults) -> str:
     for test in results.faults[:MOST_ROWS]:
         blame = test.blame.value if test.blame else ""
         parts.append(f"- broke off, fault of the {blame}: {plain(test.test)}: {plain(test.reason)}")
+    parts += [f"- known failure out of date: {plain(entry.complaint)}" for entry in results.stale]
     parts += _findings("Failures", results.of_kind("failed"), results)
     open_ = [one for one in results.of_kind("undecided", "untestable") if one.required]
     parts += _findings("Binding, and not decided", open_, results)
+    parts += _findings("Known failures", results.of_kind("waived"), results)
     parts += _findings("Warnings", results.of_kind("warning"), results)
     facts = [
         f"target {plain(target_name(results))}",
@@ -56,6 +59,11 @@ def render(results: RunResults) -> str:
 def plain(text: str, limit: int = 300) -> str:
     """Return a text that a target may have written so that Markdown and HTML leave it alone, on one line."""
     return _SPECIAL.sub(lambda found: f"&#{ord(found.group())};", one_line(text, limit))
+
+
+def _target(link: str) -> str:
+    """Return an address so that nothing in it ends the angle brackets around it, or the table's cell."""
+    return quote(link, safe="%/:=&?~#+!$,;'@()*[]")
 
 
 def _code(text: str) -> str:
@@ -93,5 +101,9 @@ def _row(one: ReportedRequirement, results: RunResults) -> str:
     what = f"**{name}** {one.level}, {plain(theme_title(one.theme))}<br>{plain(one.statement)}"
     expected = plain(first.expected) if first else ""
     came = plain(first.actual or first.reason) if first else plain(one.result.reason)
-    change = plain(advice.what_to_change(first, results)) if first and one.kind in {"failed", "warning"} else ""
+    change = (
+        plain(advice.what_to_change(first, results)) if first and one.kind in {"failed", "warning", "waived"} else ""
+    )
+    if known := results.waivers.get(one.id):
+        what += f"<br>Known, until {known.until}: {plain(known.why)} [{plain(known.link)}](<{_target(known.link)}>)"
     return f"| {what} | {expected} | {came} | {change or plain(advice.whose_fault(one, results))} |"

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, Self, cast, get_args
 
 from fulfillment_conformance import __version__
 from fulfillment_conformance.errors import UsageProblem
+from fulfillment_conformance.known_failures import KnownFailure, State
 from fulfillment_conformance.outcome import (
     Blame,
     CheckResult,
@@ -25,11 +26,12 @@ from fulfillment_conformance.outcome import (
     Verdict,
 )
 from fulfillment_conformance.report.files import write_text
+from fulfillment_conformance.report.reply_times import ReplyTimes
 
 RESULTS = "results.json"
 """Name of the file in a run's output folder."""
 
-DERIVED = ("report.html", "junit.xml", "summary.md", "badge.json")
+DERIVED = ("report.html", "junit.xml", "results.sarif", "ctrf.json", "summary.md", "badge.json")
 """What is derived from it, in the same folder."""
 
 SUITE: Mapping[str, str] = {"name": "fulfillment-conformance", "version": __version__}
@@ -110,6 +112,11 @@ class ReportedRequirement:
         return cast("Kind", self.outcome.value)
 
     @property
+    def blocks(self) -> bool:
+        """Whether it alone keeps the exit code from being 0."""
+        return self.kind == "failed" or (self.required and self.kind in {"undecided", "untestable"})
+
+    @property
     def checks(self) -> list[CheckResult]:
         """Its checks; those that say the same are one, with the exchanges of all of them."""
         merged: dict[CheckResult, dict[str, None]] = {}
@@ -120,7 +127,8 @@ class ReportedRequirement:
     @property
     def findings(self) -> list[CheckResult]:
         """Those of its checks that gave it its outcome."""
-        return [check for check in self.checks if check.outcome is self.outcome]
+        decisive = Outcome.FAILED if self.outcome is Outcome.WAIVED else self.outcome
+        return [check for check in self.checks if check.outcome is decisive]
 
     def to_json(self) -> dict[str, Any]:
         """Return the requirement as JSON data."""
@@ -159,9 +167,11 @@ class RunResults:
         verdict: what became of the run.
         exit_code: the exit code that goes with it (`outcome.ExitCode`).
         counts: outcome -> number of requirements.
+        known_failures: what the run was told to put up with, and what became of it.
         requirements: every judged requirement, in the catalogue's order.
         tests: what each test contributed, in the order they ended.
         untested: ids in scope that no test decides and that are not excluded.
+        reply_times: how fast the target replied, operation by operation.
         interrupted: whether the run was stopped from outside.
         reason: why the run ended early, if it did.
         started: when it began (aware, UTC).
@@ -179,9 +189,11 @@ class RunResults:
     verdict: Verdict
     exit_code: int
     counts: Mapping[str, int]
+    known_failures: tuple[KnownFailure, ...] = ()
     requirements: tuple[ReportedRequirement, ...]
     tests: tuple[TestRecord, ...]
     untested: tuple[str, ...] = ()
+    reply_times: tuple[ReplyTimes, ...] = ()
     interrupted: bool = False
     reason: str = ""
     started: datetime
@@ -203,6 +215,16 @@ class RunResults:
         """The tests that broke off for a reason that says nothing about the target."""
         return [test for test in self.tests if test.blame not in {None, Blame.TARGET}]
 
+    @property
+    def waivers(self) -> dict[str, KnownFailure]:
+        """Id -> known failure, of the requirements that fail as is known."""
+        return {entry.id: entry for entry in self.known_failures if entry.state is State.WAIVED}
+
+    @property
+    def stale(self) -> list[KnownFailure]:
+        """The known failures that have expired, or whose requirement passes."""
+        return [entry for entry in self.known_failures if entry.stale]
+
     def of_kind(self, *kinds: Kind) -> list[ReportedRequirement]:
         """Return the requirements of these kinds."""
         return [one for one in self.requirements if one.kind in kinds]
@@ -216,9 +238,11 @@ class RunResults:
             "exit_code": self.exit_code,
             "counts": dict(self.counts),
             "levels": self.levels,
+            "known_failures": [entry.to_json() for entry in self.known_failures],
             "requirements": [one.to_json() for one in self.requirements],
             "tests": [test.to_json() for test in self.tests],
             "untested": list(self.untested),
+            "reply_times": [times.to_json() for times in self.reply_times],
             "interrupted": self.interrupted,
             "reason": self.reason,
             "started": self.started.isoformat(),
@@ -241,9 +265,11 @@ class RunResults:
             verdict=Verdict(data["verdict"]),
             exit_code=data["exit_code"],
             counts=dict(data["counts"]),
+            known_failures=tuple(KnownFailure.from_json(entry) for entry in data["known_failures"]),
             requirements=tuple(ReportedRequirement.from_json(one) for one in data["requirements"]),
             tests=tuple(TestRecord.from_json(test) for test in data["tests"]),
             untested=tuple(data["untested"]),
+            reply_times=tuple(ReplyTimes.from_json(times) for times in data["reply_times"]),
             interrupted=data["interrupted"],
             reason=data["reason"],
             started=datetime.fromisoformat(data["started"]),

@@ -12,13 +12,13 @@ from fulfillment_conformance.report import advice
 from fulfillment_conformance.report.plain import one_line, visible
 from fulfillment_conformance.report.results import DERIVED, RESULTS, Kind, RunResults
 from fulfillment_conformance.report.wording import (
-    EXIT_CODES,
     KINDS,
-    VERDICTS,
     conclusion,
     counted,
     duration,
     target_name,
+    verdict_words,
+    why_it_ended_so,
 )
 
 MOST_FINDINGS = 20
@@ -30,6 +30,7 @@ _STYLES: Mapping[str, str] = {
     "undecided": "magenta",
     "untestable": "blue",
     "passed": "green",
+    "waived": "yellow",
 }
 _VERDICT_STYLES = {
     Verdict.CONFORMANT: "bold white on green",
@@ -53,16 +54,15 @@ def summary(results: RunResults, folder: Path | None) -> list[Text]:
         parts.append(Text(textwrap.indent(visible(test.reason), "  ")))
     parts += _failures(results)
     parts += _not_decided(results)
+    parts += _known_failures(results)
     parts.append(Text())
     warnings = len(results.of_kind("warning"))
     if warnings:
         parts.append(Text(f"{counted(warnings, 'warning')}: recommended or optional requirements that are not kept"))
     if results.untested:
         parts.append(Text(f"{counted(len(results.untested), 'requirement')} of the role without a test"))
-    why = EXIT_CODES.get(results.exit_code, "unknown")
-    parts.append(
-        Text(f"{one_line(target_name(results))}, {duration(results.seconds)}, exit code {results.exit_code}: {why}")
-    )
+    ended = f"exit code {results.exit_code}: {why_it_ended_so(results)}"
+    parts.append(Text(f"{one_line(target_name(results))}, {duration(results.seconds)}, {ended}"))
     if folder is not None:
         files = [name for name in (RESULTS, *DERIVED) if (folder / name).is_file()]
         first = "report.html" if "report.html" in files else RESULTS
@@ -73,8 +73,13 @@ def summary(results: RunResults, folder: Path | None) -> list[Text]:
 
 def verdict_line(results: RunResults) -> Text:
     """Return the verdict and what it rests on."""
-    word = f" {VERDICTS[results.verdict].upper()} "
-    return Text.assemble((word, _VERDICT_STYLES[results.verdict]), " ", conclusion(results))
+    word = f" {verdict_words(results).upper()} "
+    style = (
+        "bold black on yellow"
+        if results.of_kind("waived") and results.verdict is Verdict.CONFORMANT
+        else _VERDICT_STYLES[results.verdict]
+    )
+    return Text.assemble((word, style), " ", conclusion(results))
 
 
 def _failures(results: RunResults) -> list[Text]:
@@ -109,6 +114,19 @@ def _not_decided(results: RunResults) -> list[Text]:
         parts += [_row("", ", ".join(ids))] if len(ids) > 1 else []
     if len(reasons) > MOST_FINDINGS:
         parts += [Text(), Text(f"… and {len(reasons) - MOST_FINDINGS:,} more reasons; the report has them all")]
+    return parts
+
+
+def _known_failures(results: RunResults) -> list[Text]:
+    parts: list[Text] = []
+    for one in results.of_kind("waived"):
+        heading = (f"{KINDS[one.kind].upper()} {one.id}", _STYLES[one.kind])
+        parts += [Text(), Text.assemble(heading, f"  {one_line(one.statement, 300)}"), _row("why", one.result.reason)]
+        for check in one.findings[:1]:
+            parts += [_row("expected", check.expected), _row("came", check.actual)] if check.expected else []
+    if results.stale:
+        parts += [Text(), Text("KNOWN FAILURES OUT OF DATE", "bold red")]
+        parts += [_row("", entry.complaint) for entry in results.stale]
     return parts
 
 

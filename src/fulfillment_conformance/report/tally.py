@@ -1,7 +1,7 @@
 """What is known of a run while it goes on: tests to come, tests done, outcomes of requirements so far."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from fulfillment_conformance.outcome import CheckResult, Level, Outcome, TestRecord, combine
@@ -23,9 +23,19 @@ class Known(Protocol):
 class Tally:
     """What is known of a run so far: tests to come, tests done, outcomes of requirements."""
 
-    def __init__(self, requirements: Mapping[str, Known], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, requirements: Mapping[str, Known], clock: Callable[[], float], waivable: Collection[str] = ()
+    ) -> None:
+        """Begin to count.
+
+        Args:
+            requirements: id -> what is known of it.
+            clock: seconds that only grow.
+            waivable: ids of the known failures.
+        """
         self._requirements = requirements
         self._clock = clock
+        self._waivable = frozenset(waivable)
         self._started = clock()
         self._to_come: dict[str, set[str]] = {}
         self._of_theme: dict[str, dict[str, list[Outcome]]] = {}
@@ -100,6 +110,10 @@ class Tally:
                 found.append(check)
         return found
 
+    def waives(self, requirement_id: str) -> bool:
+        """Whether a failure of the requirement is known."""
+        return requirement_id in self._waivable
+
     def level(self, requirement_id: str) -> Level:
         """Return how binding a requirement is, MUST if that is not known."""
         known = self._requirements.get(requirement_id)
@@ -120,13 +134,14 @@ class Tally:
 
     def _count(self, outcomes: Mapping[str, Sequence[Outcome]]) -> Counter[Kind]:
         # A copy: the live display asks from a thread of its own.
-        return Counter(_kind(combine(found), self.level(name)) for name, found in list(outcomes.items()))
+        return Counter(self._kind(name, combine(found)) for name, found in list(outcomes.items()))
 
-
-def _kind(outcome: Outcome, level: Level) -> Kind:
-    if outcome is Outcome.FAILED:
-        return "failed" if level == "MUST" else "warning"
-    return outcome.value  # type: ignore[return-value] # the other kinds are named after their outcome
+    def _kind(self, requirement_id: str, outcome: Outcome) -> Kind:
+        if outcome is not Outcome.FAILED:
+            return outcome.value  # type: ignore[return-value] # the other kinds are named after their outcome
+        if self.waives(requirement_id):
+            return "waived"
+        return "failed" if self.level(requirement_id) == "MUST" else "warning"
 
 
 def short_name(nodeid: str) -> str:

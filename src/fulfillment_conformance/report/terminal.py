@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -35,6 +35,7 @@ class Progress:
         mode: Mode = "auto",
         *,
         requirements: Mapping[str, Known] | None = None,
+        waivable: Collection[str] = (),
         redact: Callable[[str], str] = str,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -44,13 +45,14 @@ class Progress:
         Args:
             mode: `auto` is live on a terminal, lines elsewhere; `quiet` and `json` as they say.
             requirements: id -> what is known of it; the catalogue is such a mapping.
+            waivable: ids of the known failures.
             redact: applied to error texts of pytest, which may show anything.
             stream: where to write; a copy of standard output if None, which pytest's capturing does not touch.
             clock: seconds that only grow.
         """
         self._own = _copy_of_stdout() if stream is None else None
         out = stream if stream is not None else self._own or sys.stdout
-        self._tally = Tally(requirements or {}, clock)
+        self._tally = Tally(requirements or {}, clock, waivable)
         self._redact = redact
         self._display = _display(mode, out, self._tally)
         self._closed = False

@@ -10,8 +10,8 @@ KINDS: Mapping[Kind, str] = {
     "warning": "warning",
     "undecided": "undecided",
     "untestable": "untestable",
-    "passed": "passed",
     "waived": "known failure",
+    "passed": "passed",
     "not-applicable": "not applicable",
     "excluded": "excluded",
 }
@@ -22,8 +22,8 @@ MEANINGS: Mapping[Kind, str] = {
     "warning": "the target breaks a requirement that is recommended, optional or informative",
     "undecided": "what was observed does not tell",
     "untestable": "the target cannot be put into the situation",
-    "passed": "the target keeps the requirement",
     "waived": "the target breaks the requirement, and the known failures say so",
+    "passed": "the target keeps the requirement",
     "not-applicable": "the target does not claim what the requirement is about",
     "excluded": "the suite does not judge it",
 }
@@ -83,24 +83,49 @@ def target_name(results: RunResults) -> str:
     return f"the {results.role}"
 
 
+def why_it_ended_so(results: RunResults) -> str:
+    """Return why a run ended with its exit code."""
+    if results.exit_code == ExitCode.FAILED and not results.of_kind("failed"):
+        return "the known failures are out of date"
+    if results.exit_code == ExitCode.CONFORMANT and results.of_kind("waived"):
+        return f"{EXIT_CODES[results.exit_code]}, but for known failures"
+    return EXIT_CODES.get(results.exit_code, "unknown exit code")
+
+
+def verdict_words(results: RunResults) -> str:
+    """Return the verdict; it never reads `conformant` alone where failures are put up with."""
+    word = VERDICTS[results.verdict]
+    waived = len(results.of_kind("waived"))
+    return (
+        f"{word}, with {counted(waived, 'known failure')}" if waived and results.verdict is Verdict.CONFORMANT else word
+    )
+
+
 def conclusion(results: RunResults) -> str:
-    """Return the verdict and what it rests on, in one or two sentences."""
+    """Return the verdict and what it rests on, in a few sentences."""
     required = [one for one in results.requirements if one.result.decides]
     failed = len(results.of_kind("failed"))
     passed = sum(one.outcome is Outcome.PASSED for one in required)
     waived = sum(one.outcome is Outcome.WAIVED for one in required)
     missing = len(required) - failed - passed - waived
     binding = counted(len(required), "binding requirement")
-    if results.verdict is Verdict.CONFORMANT:
-        told = f"All of the {binding} that were judged are kept" if len(required) > 1 else f"{binding} judged and kept"
-        told += f", {waived} of them by a known failure." if waived else "."
-    elif failed:
+    if failed:
         told = f"{failed:,} of {binding} failed."
-        told += f" {missing:,} could not be decided or tested." if missing else ""
     elif missing:
         told = f"{missing:,} of {binding} could not be decided or tested."
+    elif results.verdict is Verdict.CONFORMANT and not waived:
+        told = (
+            f"All of the {binding} that were judged are kept." if len(required) > 1 else f"{binding} judged and kept."
+        )
     else:
         told = f"{passed:,} of {binding} passed."
+    if failed and missing:
+        told += f" {missing:,} could not be decided or tested."
+    if waived:
+        told += f" {waived:,} {'is' if waived == 1 else 'are'} broken and waived: {'a ' if waived == 1 else ''}"
+        told += "known failure." if waived == 1 else "known failures."
+    if results.stale:
+        told += " The known failures are out of date: " + "; ".join(entry.complaint for entry in results.stale) + "."
     if results.exit_code not in {ExitCode.CONFORMANT, ExitCode.FAILED, ExitCode.INCOMPLETE}:
-        told += f" The run is not complete: {EXIT_CODES.get(results.exit_code, 'unknown exit code')}."
+        told += f" The run is not complete: {why_it_ended_so(results)}."
     return told
