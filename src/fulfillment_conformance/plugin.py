@@ -85,8 +85,8 @@ def pytest_configure(config: pytest.Config) -> None:
         seed=workerinput["fc_seed"] if workerinput else config.getoption("--fc-seed"),
         only=tuple(config.getoption("--fc-only")),
         set_name=config.getoption("--fc-set"),
-    )
         known=Path(known) if known else None,
+    )
     try:
         if options.output is not None and workerinput is None:
             check_output(options.output)
@@ -241,12 +241,12 @@ class Judging:
         """Fail the test once, for all of its failed checks; what is known to fail stops nobody."""
         yield
         failures = _binding(item.stash[_STATE].checks, self._run)
-        if failures:
-            ids = dict.fromkeys(failure.requirement for failure in failures)
-            pytest.xfail("; ".join(f"known failure {name}: {self._run.waivable[name].reason}" for name in ids))
         unknown = [failure for failure in failures if failure.requirement not in self._run.waivable]
         if unknown:
             raise ConformanceFailure(_told(unknown, self._run))
+        if failures:
+            ids = dict.fromkeys(failure.requirement for failure in failures)
+            pytest.xfail("; ".join(f"known failure {name}: {self._run.waivable[name].reason}" for name in ids))
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: whoever else looks at the report finds it redacted
     def pytest_runtest_makereport(
@@ -409,9 +409,9 @@ class Judging:
             list(self._records.values()),
             collected=self._claims,
             suite=read_suites(self._suites),
+            exchanges=report.recorded(folder)[0] if folder is not None else (),
             interrupted=self._interrupted,
             faults=self._faults,
-            exchanges=report.recorded(folder)[0] if folder is not None else (),
             reason=self._reason,
         )
         if folder is not None:

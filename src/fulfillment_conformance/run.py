@@ -55,9 +55,9 @@ class RunOptions:
     seed: int | None = None
     only: Sequence[str] = ()
     set_name: str | None = None
-
-
     known: Path | None = None
+
+
 @dataclass
 class Run:
     """One run against one target, in this process (a worker has its own)."""
@@ -68,10 +68,10 @@ class Run:
     redactor: Redactor
     recorder: Recorder
     scope: tuple[Requirement, ...]
+    known: tuple[KnownFailure, ...] = ()
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     ready: bool = False
     """Whether the preflight has succeeded: before that, nothing can be the target's fault."""
-    known: tuple[KnownFailure, ...] = ()
     gone: Exchange | None = None
     """The exchange after which the target stopped answering, once it has."""
     unanswered: list[Exchange] = field(default_factory=list)
@@ -93,13 +93,13 @@ class Run:
         return self.options.profile or getattr(self.target, "profile", None) or "documented"
 
     @property
-    def seed(self) -> int:
-        """The seed in force."""
-    @property
     def waivable(self) -> Mapping[str, KnownFailure]:
         """Id -> known failure, of those that have not expired on the day the run began (UTC)."""
         return in_force(self.known, on=self.started.date())
 
+    @property
+    def seed(self) -> int:
+        """The seed in force."""
         assert self.options.seed is not None, "chosen by `prepare`"
         return self.options.seed
 
@@ -144,10 +144,10 @@ def prepare(
     catalogue = _catalogue()
     redactor = Redactor(target.secrets, key=redaction_key)
     scope = _scope(catalogue, target.role, options)
+    known = _known(options.known or target.known_failures, catalogue, redactor, target.role)
     path = None
     if options.output is not None:
         path = options.output / (f"exchanges.{worker}.jsonl" if worker else EXCHANGES)
-    known = _known(options.known or target.known_failures, catalogue, redactor, target.role)
     recorder = Recorder(path, redactor, prefix=f"{worker}-" if worker else "")
     return Run(options, target, catalogue, redactor, recorder, scope, known)
 
@@ -179,9 +179,6 @@ def _scope(catalogue: Catalogue, role: str, options: RunOptions) -> tuple[Requir
     return scope
 
 
-def begin(run: Run) -> None:
-    """Say in the output folder, if there is one, that a run has begun; what an earlier one left goes.
-
 def _known(file: Path | None, catalogue: Catalogue, redactor: Redactor, role: str) -> tuple[KnownFailure, ...]:
     if file is None:
         return ()
@@ -190,6 +187,9 @@ def _known(file: Path | None, catalogue: Catalogue, redactor: Redactor, role: st
         for entry in load_known(file, catalogue, role=role)
     )
 
+
+def begin(run: Run) -> None:
+    """Say in the output folder, if there is one, that a run has begun; what an earlier one left goes.
 
     Raises:
         UsageProblem: the folder cannot be written to.
@@ -234,10 +234,10 @@ def results_of(
     *,
     collected: Mapping[str, Sequence[str]],
     suite: Sequence[SuiteTest],
+    exchanges: Iterable[Mapping[str, Any]] = (),
     interrupted: bool = False,
     faults: Iterable[int] = (),
     reason: str = "",
-    exchanges: Iterable[Mapping[str, Any]] = (),
 ) -> RunResults:
     """Judge what was recorded.
 
@@ -246,10 +246,10 @@ def results_of(
         records: one record per test that ran.
         collected: name of every test that was to run, with its parameters -> ids that it claims.
         suite: every test that there is, collected or not.
+        exchanges: the recorded exchanges, for the reply times.
         interrupted: the run was stopped from outside.
         faults: exit codes of what went wrong outside of any test.
         reason: why the run ended early, if it did.
-        exchanges: the recorded exchanges, for the reply times.
     """
     chosen = {name.partition("[")[0] for name in collected}
     tested = tests_by_requirement(suite)
@@ -299,10 +299,10 @@ def results_of(
         requirements=tuple(ReportedRequirement.of(result, run.catalogue[result.id]) for result in settled),
         tests=tuple(records),
         untested=tuple(untested),
+        reply_times=measure(exchanges, role=run.role),
         interrupted=interrupted,
         reason=run.redactor.text(reason),
         started=run.started,
-        reply_times=measure(exchanges, role=run.role),
         finished=datetime.now(UTC),
     )
 

@@ -55,8 +55,8 @@ def run_suite(
     arguments += [f"--fc-only={requirement_id}" for requirement_id in options.only]
     arguments += [f"--fc-set={options.set_name}"] if options.set_name is not None else []
     arguments += [f"--fc-profile={options.profile}"] if options.profile is not None else []
-    arguments += [f"--alluredir={options.output / 'allure-results'}", "--clean-alluredir"]
     arguments += [f"--fc-known={options.known}"] if options.known is not None else []
+    arguments += [f"--alluredir={options.output / 'allure-results'}", "--clean-alluredir"]
     arguments += ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
     try:
         return int(pytest.main([*arguments, *pytest_options]))
