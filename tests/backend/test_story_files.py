@@ -54,7 +54,10 @@ def test_a_story_keeps_the_steps_that_it_needs_to_fail(length: int, needed: list
 
 
 def test_a_story_whose_every_step_is_needed_stays_as_it_is() -> None:
-    assert shrink(steps(5), Played(0, 1, 2, 3, 4)) == steps(5)
+    played = Played(0, 1, 2, 3, 4)
+
+    assert shrink(steps(5), played) == steps(5)
+    assert [len(story) for story in played.stories] == [3, 3, 4, 4, 4, 4, 4]
 
 
 def test_no_step_is_moved_and_none_is_made_up() -> None:

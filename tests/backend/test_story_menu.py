@@ -56,6 +56,13 @@ class Standing:
         self.views = views
         self.subjects = {name: self.subject(view) for name, view in views.items()}
 
+    @classmethod
+    def of(cls, subscriptions: int) -> "Standing":
+        standing = cls()
+        standing.views = dict.fromkeys("ABC"[:subscriptions], view())
+        standing.subjects = {name: cls.subject(each) for name, each in standing.views.items()}
+        return standing
+
     @staticmethod
     def subject(view: View) -> Subject:
         offer = CRM if view.quantity is None else SEATS
@@ -101,10 +108,7 @@ def worth(standing: Standing, **words: Any) -> int:
 
 
 def test_a_purchase_takes_another_plan_each_time() -> None:
-    bought = [
-        purchase(Standing(**dict.fromkeys("ABC"[:count], view())).story, situations(), per_seat=False)
-        for count in range(3)
-    ]
+    bought = [purchase(Standing.of(count).story, situations(), per_seat=False) for count in range(3)]
 
     assert bought == [
         Step(do="buy", of="A", offer="crm", plan="silver"),
@@ -129,7 +133,7 @@ def test_where_no_plan_is_of_a_kind_another_one_is_bought() -> None:
 
 @pytest.mark.parametrize(("subscriptions", "purchases"), [(0, 2), (1, 2), (2, 2), (3, 0)])
 def test_three_subscriptions_are_enough(subscriptions: int, purchases: int) -> None:
-    standing = Standing(**dict.fromkeys("ABC"[:subscriptions], view()))
+    standing = Standing.of(subscriptions)
 
     found = [step for step in possible_steps(standing.story, situations()) if step.do == "buy"]
 
@@ -268,8 +272,8 @@ def test_the_webhook_answers_changes_of_the_customer_where_it_is_waited_for(
 ) -> None:
     standing = Standing(can_wait=can_wait, A=view(status, plan="team", quantity=10))
 
-    assert about(standing, word="ChangePlan") == {("open", answer): weight for answer in answers}
-    assert about(standing, word="ChangeQuantity") == {(11, answer): weight for answer in answers}
+    assert about(standing, do="event", word="ChangePlan") == {("open", answer): weight for answer in answers}
+    assert about(standing, do="event", word="ChangeQuantity") == {(11, answer): weight for answer in answers}
 
 
 def test_the_customer_of_a_cancelled_subscription_changes_nothing() -> None:

@@ -107,6 +107,9 @@ class Teller:
             self._keep(self.story, found)
             self._shorten(found)
         except Flaky:
+            # What hypothesis repeats to make sure of it went otherwise; after an interruption nothing can be repeated.
+            if self._latest is None and self.interruption is not None:
+                raise self.interruption from None
             self.told.disagreement, self.told.unrepeated = self._latest, True
         return self.told
 
