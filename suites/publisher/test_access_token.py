@@ -243,7 +243,7 @@ def test_a_403_is_neither_repeated_without_end_nor_shown_to_the_buyer(microsoft,
     with microsoft.disturbed(Answers(403, refusal), call="resolve") as resolve:
         page = purchase.visit()
         purchase.complete()
-        microsoft.wait(lambda: resolve.met > A_FEW or None, seconds=0.3)
+        microsoft.calms_down(lambda: resolve.met, beyond=A_FEW)
     with microsoft.disturbed(Answers(403, refusal), call="list_subscriptions") as listing:
         if publisher.service.reconcile is not None:
             publisher.reconciles()

@@ -22,7 +22,8 @@ def test_the_landing_page_address_has_no_fragment(publisher, purchase, check):
     purchase.visit()
     purchase.complete()
 
-    if not purchase.resolves:
+    # Behind a # no token comes through, so that nothing could show that it is a landing page.
+    if not purchase.resolves and "#" not in publisher.service.landing_page:
         check("REG-005").undecided("nothing shows that it is a landing page: no resolve call")
         return
     check("REG-005").that(

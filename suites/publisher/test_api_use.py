@@ -227,7 +227,9 @@ def test_odd_ids_are_encoded_when_they_become_part_of_a_path(microsoft, publishe
     """An operation id such as org:{guid},{guid}, or one with a slash: no server error, and it can be decoded."""
     announcement = subscribed.suspend()
     payload = microsoft.payload(announcement)
+    announced = []
     for odd in (f"org:{{{payload['id']}}},{{{payload['activityId']}}}", f"org/{payload['id']}"):
+        announced.append(odd)  # what the first one led to may still be under way when the second comes
         subscribed.remember()
         with microsoft.disturbed(Answers(404), call="get_operation", of=subscribed.id):
             answer = publisher.receives(announcement, payload=payload | {"id": odd}, forged=True)
@@ -245,13 +247,13 @@ def test_odd_ids_are_encoded_when_they_become_part_of_a_path(microsoft, publishe
             continue
         named = [call.url.partition("?")[0].rpartition("/operations/")[2] for call in asked]
         check("HDR-031").that(
-            all(unquote(name) == odd and "/" not in name for name in named),
+            all(unquote(name) in announced and "/" not in name for name in named),
             expected=f"{odd!r}, percent-encoded as one segment of the path",
             actual=", ".join(named),
             rests_on=[answer, *asked],
         )
         check("WHK-039").that(
-            all(unquote(name) == odd for name in named),
+            all(unquote(name) in announced for name in named),
             expected=f"Get operation of {odd!r}",
             actual=", ".join(named),
             rests_on=[answer, *asked],

@@ -147,8 +147,13 @@ def test_renew_is_taken_and_access_goes_on(publisher, subscribed, check):
     effect = subscribed.effects()
 
     check("EVT-023").taken(answer)
-    for each in check.each("EVT-023", "OPP-016"):
-        each.no_effect(effect)
+    check("EVT-023").no_effect(effect)
+    check("OPP-016").that(
+        not subscribed.patches(),
+        expected="no PATCH of an operation",
+        actual=f"{len(subscribed.patches())} PATCH calls" if subscribed.patches() else "none",
+        rests_on=[answer, *subscribed.patches(), *effect.evidence()],
+    )
 
 
 @requirement("EVT-034", "OPP-016")

@@ -24,31 +24,40 @@ def _hostile(requirement_id):
 @requirement("WHK-012", "WHK-004", "REG-016")
 def test_a_genuine_notification_is_taken(publisher, subscribed, check):
     """A right token, a real operation: its header comes through, and the webhook answers 200."""
-    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    refuses = publisher.service.claims.refuses_changes
+    announcement = subscribed.suspend() if refuses else subscribed.change_plan(subscribed.other_plan().plan_id)
     bare = publisher.receives(announcement, authorization=())
     answer = publisher.receives(announcement)
+    # Who refuses this event may still believe its token: that shows at another one.
+    believed = answer if answer.is_success else publisher.receives(subscribed.unsubscribe())
 
-    check("WHK-012").accepted(answer)
+    check("WHK-012").accepted(believed)
     check("WHK-004").taken(answer)
-    if not answer.is_success and (answer.status_code, answer.text) != (bare.status_code, bare.text):
+    if not believed.is_success and (answer.status_code, answer.text) != (bare.status_code, bare.text):
         check("REG-016").undecided("the call was refused, though not as one without header", rests_on=[bare, answer])
         return
     check("REG-016").that(
-        answer.is_success,
+        believed.is_success,
         expected="the Authorization header reaches the handler",
-        actual=f"{answer.status_code}" + ("" if answer.is_success else ", exactly as without the header"),
-        rests_on=[bare, answer],
+        actual=f"{believed.status_code}" + ("" if believed.is_success else ", exactly as without the header"),
+        rests_on=[bare, answer, believed],
     )
 
 
 @requirement("WHK-022")
-def test_both_token_versions_are_taken(stage, publisher, subscribed, check):
+def test_both_token_versions_are_taken(stage, publisher, check):
     """Version 1 (sts.windows.net, appid) and version 2 (login.microsoftonline.com, azp) are both Microsoft's."""
+    answers = []
     for name in ("genuine-version-1", "genuine-version-2"):
-        announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
-        answer = publisher.receives(announcement, authorization=stage.forge.make(name).authorization, forged=False)
-        subscribed.settles(announcement)
+        announcement = stage.subscribed().suspend()
+        answers.append(
+            publisher.receives(announcement, authorization=stage.forge.make(name).authorization, forged=False)
+        )
 
+    for answer in answers:
+        if not any(each.is_success for each in answers):
+            check("WHK-022").undecided("the event is taken with neither version of the token", rests_on=answers)
+            continue
         check("WHK-022").accepted(answer)
 
 

@@ -5,6 +5,7 @@ import pytest
 from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import briefly
 
+USAGE = "claims.bills_by_usage: whether usage is reported shows at the metering service, which is not played"
 WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
 
 
@@ -64,6 +65,7 @@ def test_every_flow_is_taken(life, check):
         actual=f"{briefly(resolved[-1:], otherwise='no resolve call')}; taken: "
         + (", ".join(name for name, taken, _ in steps if taken) or "nothing"),
         rests_on=[*resolved[-1:], *evidence],
+        notes=[USAGE] if customer.claims.bills_by_usage else [],
     )
 
 

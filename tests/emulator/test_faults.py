@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from tests.emulator.conftest import NOBODY, OpenSandbox, Sandbox
 
-from fulfillment_conformance.emulator.faults import Answers, BreaksOff, KeepsSilent, Rewrites, call_of
+from fulfillment_conformance.emulator.faults import Answers, BreaksOff, KeepsSilent, Rewrites, Waits, call_of
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.serving import serve
 
@@ -117,6 +117,24 @@ async def test_silence_ends_in_the_usual_answer_for_whoever_waits(sandbox: Sandb
     sandbox.emulator.faults.add(KeepsSilent(0.01), call="get_subscription")
 
     assert await sandbox.status(subscription_id) == "Subscribed"
+
+
+async def test_a_call_waits_for_something_else_and_is_then_answered_as_always(sandbox: Sandbox) -> None:
+    subscription_id = await sandbox.subscribed()
+    glances: list[bool] = []
+    happened = Waits(lambda: glances.append(True) or len(glances) > 2, seconds=30)  # type: ignore[func-returns-value]
+    sandbox.emulator.faults.add(happened, call="get_subscription")
+
+    assert await sandbox.status(subscription_id) == "Subscribed"
+    assert len(glances) == 3
+
+
+async def test_what_never_happens_is_not_waited_for_without_end(sandbox: Sandbox, seen: list[Exchange]) -> None:
+    subscription_id = await sandbox.subscribed()
+    sandbox.emulator.faults.add(Waits(lambda: False, seconds=0.01), call="get_subscription")
+
+    assert await sandbox.status(subscription_id) == "Subscribed"
+    assert seen[-1].purpose == "kept waiting for something else, at most for 0.01 s, on purpose"
 
 
 @pytest.fixture

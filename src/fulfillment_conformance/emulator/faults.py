@@ -5,6 +5,7 @@ each call that was disturbed says so in the evidence. What is not planned for pa
 """
 
 import asyncio
+import contextlib
 import json
 import re
 import threading
@@ -21,6 +22,8 @@ from fulfillment_conformance.serving import DropConnection
 
 NOTE: Final = "fulfillment_conformance.note"
 """Key of a connection's scope under which a fault says what it did, for the evidence."""
+
+_GLANCE_SECONDS: Final = 0.01
 
 _IDENTITY: Final = {
     "metadata": re.compile(r"/[^/]+(/v2\.0)?/\.well-known/openid-configuration"),
@@ -114,6 +117,27 @@ class KeepsSilent(Fault):
             scope[NOTE] = f"{self}; the caller hung up before"
             return
         for message in answer or await _answer_of(app, scope, body):
+            await send(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Waits(Fault):
+    """The call is dealt with when something else has happened, or after so many seconds."""
+
+    until: Callable[[], bool]
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"kept waiting for something else, at most for {self.seconds:g} s, on purpose"
+
+    async def meet(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait, and pass the call on."""
+        body = await _body_of(receive)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.seconds):
+                while not self.until():
+                    await asyncio.sleep(_GLANCE_SECONDS)
+        for message in await _answer_of(app, scope, body):
             await send(message)
 
 

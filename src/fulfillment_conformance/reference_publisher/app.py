@@ -21,7 +21,7 @@ from fulfillment_conformance.reference_publisher.changes import Changes
 from fulfillment_conformance.reference_publisher.chores import Chores
 from fulfillment_conformance.reference_publisher.follower import Follower
 from fulfillment_conformance.reference_publisher.fulfillment import FulfillmentApi
-from fulfillment_conformance.reference_publisher.landing import Landing
+from fulfillment_conformance.reference_publisher.landing import LANDING_PATH, Landing
 from fulfillment_conformance.reference_publisher.management import Management
 from fulfillment_conformance.reference_publisher.sessions import Entropy, Sessions
 from fulfillment_conformance.reference_publisher.settings import Settings
@@ -29,7 +29,7 @@ from fulfillment_conformance.reference_publisher.sign_in import EntraSignIn
 from fulfillment_conformance.reference_publisher.sign_in_pages import SignInPages
 from fulfillment_conformance.reference_publisher.signing_keys import SigningKeys
 from fulfillment_conformance.reference_publisher.tokens import WebhookTokens
-from fulfillment_conformance.reference_publisher.webhook import Webhook
+from fulfillment_conformance.reference_publisher.webhook import WEBHOOK_PATH, Webhook
 
 SHUTDOWN_SECONDS = 0.4
 """What work in the background gets to finish when the application stops."""
@@ -40,6 +40,8 @@ class ReferencePublisher:
 
     Attributes:
         app: the ASGI application.
+        landing_page: the address of the landing page, as it is registered with the offer.
+        webhook_address: the address of the connection webhook, likewise.
 
     The other attributes are its parts, in the order in which they rest on each other; each has a module of its own.
     """
@@ -64,6 +66,8 @@ class ReferencePublisher:
             ValueError: there is no defect of such a name.
         """
         self.settings = settings
+        self.landing_page = f"{settings.public_url}{LANDING_PATH}"
+        self.webhook_address = f"{settings.public_url}{WEBHOOK_PATH}"
         self.alarm = Alarm()
         self.chores = Chores()
         self.http = _http_client(settings, transport)

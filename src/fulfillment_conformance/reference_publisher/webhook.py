@@ -30,6 +30,8 @@ from fulfillment_conformance.reference_publisher.tokens import TokenRefused, Web
 
 logger = logging.getLogger(__name__)
 
+WEBHOOK_PATH: Final = "/webhook"
+
 EXPECTED: Final = {
     "Subscribe": Status.SUBSCRIBED,
     "Renew": Status.SUBSCRIBED,
@@ -88,7 +90,7 @@ class Webhook:
     @property
     def routes(self) -> list[Route]:
         """Where notifications are received; methods other than POST are answered 405."""
-        return [Route("/webhook", self.receive, methods=["POST"])]
+        return [Route(WEBHOOK_PATH, self.receive, methods=["POST"])]
 
     async def receive(self, request: Request) -> Response:
         """Answer one call of the webhook.

@@ -128,17 +128,20 @@ class Buyer:
         way: list[Exchange] = []
         problem = ""
         answer: Answer | None = None
+        came_from = self.page.url if self.page is not None else url
         for _ in range(REDIRECTS):
             party = self._party_of(_origin(url))
             if party is None:
                 problem = f"the page leads to {_origin(url)}, which the target file does not name"
                 break
-            exchange = self._send(method, url, body, content_type, party, purpose)
+            exchange = self._send(method, url, body, content_type, party, purpose, came_from)
             way.append(exchange)
             answer = Answer(exchange)
             target = answer.header("location").value
             if party == "identity" and (sent_back := _sent_by_itself(answer)) is not None:
-                url, values = sent_back
+                came_from = url
+                target, values = sent_back
+                url = urljoin(url, target)
                 method, body, content_type = "POST", urlencode(values).encode(), "application/x-www-form-urlencoded"
                 continue
             if answer.status_code not in {301, 302, 303, 307, 308} or not isinstance(target, str):
@@ -154,7 +157,7 @@ class Buyer:
         return self.page
 
     def _send(
-        self, method: str, url: str, body: bytes, content_type: str | None, party: Party, purpose: str
+        self, method: str, url: str, body: bytes, content_type: str | None, party: Party, purpose: str, came_from: str
     ) -> Exchange:
         origin = _origin(url)
         cookies = dict(self._jar.get(origin, {}))
@@ -165,9 +168,9 @@ class Buyer:
             headers["cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         if content_type is not None:
             headers["content-type"] = content_type
-            headers["origin"] = origin
-            if self.page is not None and _origin(self.page.url) == origin:
-                headers["referer"] = self.page.url
+            headers["origin"] = _origin(came_from)
+            if _origin(came_from) == origin:
+                headers["referer"] = came_from
         exchange = self._http.send(
             method,
             url.split("#", maxsplit=1)[0],

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from fulfillment_conformance.emulator.faults import Planned
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import NotClaimed, Precondition
 from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Subscription
@@ -245,6 +246,11 @@ class Customer:
         return self.microsoft.called("resolve", since=self.visited_at)
 
     @property
+    def resolved(self) -> list[Exchange]:
+        """Those of them that the marketplace has answered with the purchase."""
+        return [call for call in self.resolves if call.status == 200]
+
+    @property
     def activations(self) -> list[Exchange]:
         """The activate calls that the last visit has led to, for whatever subscription."""
         return self.microsoft.called("activate", since=self.visited_at)
@@ -260,10 +266,25 @@ class Customer:
         self.publisher.note_effect(came=came is not None, after=time.monotonic() - begun)
         return self.called(kind)
 
-    def awaits_patches(self, *, count: int = 1) -> list[Exchange]:
-        """Return the PATCH calls on operations, once there are so many or no more are to be expected."""
-        seconds = min(self.publisher.silence_limit, self.publisher.effect_limit)
-        self.microsoft.wait(lambda: len(self.called("settle_operation")) >= count or None, seconds=seconds)
+    def awaits_repeat(self, kind: str, fault: Planned, *, silence: float = 0.0) -> list[Exchange]:
+        """Return the calls of a kind, once one that met a fault has been made again or time for that is over.
+
+        Args:
+            kind: the kind of call.
+            fault: what happens to the first of them.
+            silence: for how many seconds the fault leaves a call unanswered; the publisher may give it up before.
+        """
+        limit = self.publisher.silence_limit if kind == "settle_operation" else self.publisher.effect_limit
+        if fault.begun.wait(limit):
+            self.microsoft.wait(lambda: self.called(kind) or None, seconds=silence + ACCEPTANCE_SECONDS)
+            self.microsoft.wait(
+                lambda: len(self.called(kind)) > 1 or None, seconds=self.publisher.service.timeouts.effect
+            )
+        return self.called(kind)
+
+    def awaits_patches(self) -> list[Exchange]:
+        """Return the PATCH calls on operations, once there is one or none is to be expected."""
+        self.microsoft.wait(lambda: self.called("settle_operation") or None, seconds=self.publisher.silence_limit)
         return self.called("settle_operation")
 
     def awaits_reads(self, *, after: Sequence[Exchange]) -> list[Exchange]:
@@ -281,17 +302,17 @@ class Customer:
         self.visit()
         self.complete()
         lost = self.page is not None and bool(self.page.problem or self.page.answer.status_code is None)
+        completed = time.monotonic()
         activated = self.microsoft.wait(
             lambda: next((call for call in self.calls(mark) if call.url.split("?")[0].endswith("/activate")), None),
             seconds=0.0 if lost else self.publisher.patience,
         )
         status = self.subscription.status.value
+        self.publisher.note_activation(came=status == "Subscribed", after=time.monotonic() - completed)
         if status != "Subscribed":
             seen = f"activate was answered {activated.status}" if activated else "the publisher did not call activate"
             shown = f"; its page answered {_shown(self.page)}" if self.page else ""
-            self.publisher.onboardings_failed += 1
             raise Precondition(f"the purchase was not activated (ACT-004): {seen}{shown}", activated)
-        self.publisher.onboardings_failed = 0
         self.remember()
 
     def remember(self) -> None:
@@ -347,12 +368,15 @@ class Customer:
             return refused or not self.microsoft.operation(announcement.operation).is_pending or None
 
         taken = self.microsoft.was_taken(operation_id)
+        begun = time.monotonic()
         heard = self.microsoft.wait(decided, seconds=self.publisher.silence_limit if taken else 0.0)
-        if taken and heard and announcement.operation.is_pending:
-            # Ended by PATCH, which is reported when its answer has gone out: a moment after it took effect.
-            self.microsoft.wait(lambda: self.patches(operation_id) or None, seconds=1.0)
         if taken:
-            self.publisher.silent_changes = 0 if heard else self.publisher.silent_changes + 1
+            waited = time.monotonic() - begun
+            self.publisher.note_report(came=heard is not None, after=waited)
+            if heard and announcement.operation.is_pending:
+                # Ended by PATCH, if not by silence: that is reported when its answer has gone out, a moment later.
+                seconds = ACCEPTANCE_SECONDS / 2 if waited < ACCEPTANCE_SECONDS / 2 else 1.0
+                self.microsoft.wait(lambda: self.patches(operation_id) or None, seconds=seconds)
         operation = self.microsoft.operation(announcement.operation)
         if taken and operation.is_pending:
             self.microsoft.advance(timedelta(seconds=ACCEPTANCE_SECONDS + 1))

@@ -12,6 +12,7 @@ from fulfillment_conformance.certificates import CertificateAuthority
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.exchange import Party
 from fulfillment_conformance.reference_publisher import Patience, ReferencePublisher, Settings, SignIn
+from fulfillment_conformance.reference_publisher.defects import named
 from fulfillment_conformance.serving import serve, shared_portal
 from fulfillment_conformance.stage.microsoft import Microsoft
 from fulfillment_conformance.stage.publisher import Service
@@ -55,7 +56,10 @@ def embedded_service(
     offers = microsoft.perform(
         lambda market: [offer for offer in market.offers() if offer.app_id == identity.client_id]
     )
-    claims = _claims(target, {plan.plan_id for offer in offers for plan in offer.plans})
+    try:
+        claims = _claims(target, {plan.plan_id for offer in offers for plan in offer.plans})
+    except ValueError as error:
+        raise UsageProblem(f"{target.file}: publisher.defects: {error}") from error
     api = stack.enter_context(serve(microsoft.emulator.app))
     entra = stack.enter_context(serve(microsoft.emulator.app, tls=authority.server_context("127.0.0.1", "localhost")))
     origins[api.url] = origins[entra.url] = "identity"
@@ -75,14 +79,11 @@ def embedded_service(
         reinstates=not claims.refuses_reinstatement,
         patience=PATIENCE,
     )
-    try:
-        reference = ReferencePublisher(settings, defects=target.publisher.defects)
-    except ValueError as error:
-        raise UsageProblem(f"{target.file}: publisher.defects: {error}") from error
+    reference = ReferencePublisher(settings, defects=target.publisher.defects)
     stack.enter_context(late.serving(reference.app))
     return Service(
-        landing_page=f"{site.url}/signup",
-        webhook=f"{site.url}/webhook",
+        landing_page=reference.landing_page,
+        webhook=reference.webhook_address,
         onboarding=(SubmitForm(submit="form", fields={"contactEmail": "buyer@contoso-customer.example"}),),
         state=State(
             get="/accounts/{subscription_id}",
@@ -106,7 +107,10 @@ def _timeouts(target: PublisherTarget) -> Timeouts:
 
 def _claims(target: PublisherTarget, plans: set[str]) -> Claims:
     said = target.claims.model_fields_set
-    own: dict[str, Any] = {name: value for name, value in CLAIMS.items() if name not in said}
+    given: dict[str, Any] = dict(CLAIMS)
+    for name in target.publisher.defects:
+        given |= named(name).claims
+    own = {name: value for name, value in given.items() if name not in said}
     if "refused_plans" in own:
         own["refused_plans"] = tuple(plan for plan in own["refused_plans"] if plan in plans)
     return target.claims.model_copy(update=own)

@@ -23,6 +23,9 @@ from fulfillment_conformance.serving import Portal, shared_portal
 
 T = TypeVar("T")
 
+CALM_SECONDS = 0.5
+"""How long nothing more must have happened before something counts as over."""
+
 GENUINE = "genuine"
 """In place of a token: the marketplace's own."""
 
@@ -88,6 +91,16 @@ class Microsoft:
                 return found
             with self._news:
                 self._news.wait_for(lambda: len(self._seen) > seen, left)  # noqa: B023 - called before `seen` changes
+
+    def calms_down(self, count: Callable[[], int], *, beyond: int) -> None:
+        """Wait until what is counted has stopped happening, or has happened more often than is of interest."""
+
+        def grown(since: int) -> int | None:
+            return self.wait(lambda: now if (now := count()) > since else None, seconds=CALM_SECONDS)
+
+        seen: int | None = count()
+        while seen is not None and seen <= beyond:
+            seen = grown(seen)
 
     def called(self, kind: str, *, since: int = 0, of: str | None = None) -> list[Exchange]:
         """Return the publisher's calls of a kind, named as `emulator.faults.call_of` does; `of` is a subscription."""

@@ -15,6 +15,7 @@ from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.interruptions import CannotArrange
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
+from fulfillment_conformance.stage.waits import Waits
 from fulfillment_conformance.target import Claims, Post, Reconcile, SelfService, State, Step, Timeouts
 
 ACCEPTANCE_SECONDS = 10.0
@@ -81,39 +82,37 @@ class Publisher:
         self._microsoft = microsoft
         self._http = http
         self.has_seen_forged_tokens = False
-        self.onboardings_failed = 0
-        self.silent_changes = 0
-        self._effects_missed = 0
-        self._slowest_effect = 0.0
+        effect = service.timeouts.effect
+        self._effects = Waits(effect, shortest=effect / 4, misses=3)
+        self._reports = Waits(ACCEPTANCE_SECONDS, shortest=1.0, misses=2)
+        self._activations = Waits(effect, shortest=min(1.0, effect), misses=2)
 
     @property
     def silence_limit(self) -> float:
-        """Seconds to wait for a PATCH: the whole window, unless the publisher has shown twice that it sends none."""
-        if not self.service.claims.acknowledges_changes:
-            return 0.0
-        return ACCEPTANCE_SECONDS if self.silent_changes < 2 else 1.0
+        """Seconds to wait for a PATCH: the whole window, less where the publisher has shown that it sends none."""
+        return self._reports.limit if self.service.claims.acknowledges_changes else 0.0
+
+    def note_report(self, *, came: bool, after: float) -> None:
+        """Note whether the outcome of a change was reported or refused, and after how many seconds."""
+        self._reports.note(came=came, after=after)
 
     @property
     def effect_limit(self) -> float:
-        """Seconds to wait for an effect: as the target file says, less where effects fail to come again and again.
-
-        Even then a quarter of it, and three times what the slowest effect that did come has taken.
-        """
-        effect = self.service.timeouts.effect
-        return effect if self._effects_missed < 3 else min(effect, max(effect / 4, 3 * self._slowest_effect))
+        """Seconds to wait for an effect: as the target file says, less where effects fail to come again and again."""
+        return self._effects.limit
 
     def note_effect(self, *, came: bool, after: float) -> None:
         """Note whether an effect that was waited for has come, and after how many seconds."""
-        if came:
-            self._slowest_effect = max(self._slowest_effect, after)
-        else:
-            self._effects_missed += 1
+        self._effects.note(came=came, after=after)
 
     @property
     def patience(self) -> float:
         """Seconds to wait for an activation; a publisher that never activates is not waited for each time anew."""
-        effect = self.service.timeouts.effect
-        return effect if self.onboardings_failed < 2 else min(1.0, effect)
+        return self._activations.limit
+
+    def note_activation(self, *, came: bool, after: float) -> None:
+        """Note whether a purchase that was completed has been activated, and after how many seconds."""
+        self._activations.note(came=came, after=after)
 
     @property
     def shows_state(self) -> bool:

@@ -14,6 +14,7 @@ from fulfillment_conformance.reference_publisher.defects.registry import (
     replace,
 )
 from fulfillment_conformance.resources import folder
+from fulfillment_conformance.target import Claims
 
 NAMES = sorted(registered())
 
@@ -46,6 +47,12 @@ def test_defects_break_publishers_requirements_that_are_in_the_catalogue() -> No
 
 def test_there_are_enough_to_test_a_suite_with() -> None:
     assert len(NAMES) >= 40
+
+
+def test_what_a_defective_publisher_says_about_itself_is_said_in_the_words_of_a_target_file() -> None:
+    assert any(found.claims for found in registered().values())
+    for found in registered().values():
+        Claims.model_validate(dict(found.claims))
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

@@ -6,6 +6,7 @@ what such a publisher does wrong; `breaks` names the requirements that it does n
 
 from fulfillment_conformance.reference_publisher.defects import (
     access_token,
+    addresses,
     api_use,
     changes,
     landing_page,
@@ -21,6 +22,7 @@ __all__ = [
     "Defect",
     "UnknownDefect",
     "access_token",
+    "addresses",
     "api_use",
     "changes",
     "landing_page",

@@ -111,7 +111,7 @@ def trusts_the_payload(publisher: ReferencePublisher) -> None:
     _never_follows_changes(publisher)
 
 
-@defect("never-reads-the-operation", breaks=["WHK-008", "WHK-009", "WHK-044", "WHK-045"])
+@defect("never-reads-the-operation", breaks=["LCY-019", "WHK-008", "WHK-009", "WHK-044", "WHK-045"])
 def never_reads_the_operation(publisher: ReferencePublisher) -> None:
     """A genuine token is proof enough; Get Operation is not called before a change is carried out."""
     read = publisher.webhook.operation
@@ -237,7 +237,7 @@ def reports_before_answering(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "decide", decide_and_finish)
 
 
-@defect("refuses-every-change", breaks=["EVT-018", "EVT-020", "WHK-003", "WHK-004", "WHK-011", "WHK-012", "WHK-022"])
+@defect("refuses-every-change", breaks=["EVT-018", "EVT-020", "TST-003", "WHK-003", "WHK-004", "WHK-053"])
 def refuses_every_change(publisher: ReferencePublisher) -> None:
     """Changes are answered 400, whatever they are, by a publisher that does not say so in its offer."""
 

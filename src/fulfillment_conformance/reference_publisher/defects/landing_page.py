@@ -18,7 +18,10 @@ from fulfillment_conformance.reference_publisher.messages import Customer, Statu
 from fulfillment_conformance.reference_publisher.sessions import Session, User
 
 
-@defect("decodes-the-token-twice", breaks=["ACT-004", "LND-003", "LND-028", "RES-003", "RES-025"])
+@defect(
+    "decodes-the-token-twice",
+    breaks=["ACT-004", "LND-003", "LND-028", "LND-029", "POL-005", "RES-003", "RES-025", "TST-003"],
+)
 def decodes_the_token_twice(publisher: ReferencePublisher) -> None:
     """The token is decoded once more before it is handed over, which turns + into a blank."""
 
@@ -92,7 +95,7 @@ def activates_before_confirmation(publisher: ReferencePublisher) -> None:
     replace(publisher.landing, "present", present_activated)
 
 
-@defect("never-activates", breaks=["ACT-004"])
+@defect("never-activates", breaks=["ACT-004", "LND-029", "POL-005", "TST-003"])
 def never_activates(publisher: ReferencePublisher) -> None:
     """The buyer confirms, and the marketplace never hears of it."""
 

@@ -9,7 +9,6 @@ from fulfillment_conformance.reference_publisher.defects.registry import defect,
 from fulfillment_conformance.reference_publisher.messages import Event, Operation, Status, Subscription, Term
 from fulfillment_conformance.reference_publisher.webhook import DONE, EXPECTED, Verdict
 
-_GUID_LENGTH = 36
 _FAILED = Verdict(status=500, reason="something went wrong")
 
 
@@ -99,6 +98,12 @@ def fails_on_reinstate(publisher: ReferencePublisher) -> None:
     _before(publisher, "Reinstate", 500)
 
 
+@defect("neither-reinstates-nor-cancels", breaks=["WHK-031"], claims={"refuses_reinstatement": True})
+def neither_reinstates_nor_cancels(publisher: ReferencePublisher) -> None:
+    """A customer who has paid stays locked out, and the marketplace goes on billing him."""
+    _answering(publisher, "Reinstate", DONE)
+
+
 @defect("ignores-unsubscribe", breaks=["EVT-034"])
 def ignores_unsubscribe(publisher: ReferencePublisher) -> None:
     """A cancelled subscription stays usable."""
@@ -130,7 +135,7 @@ def refuses_renew(publisher: ReferencePublisher) -> None:
     _before(publisher, "Renew", 400)
 
 
-@defect("ends-access-at-renew", breaks=["EVT-023", "OPP-016"])
+@defect("ends-access-at-renew", breaks=["EVT-023", "LCY-026"])
 def ends_access_at_renew(publisher: ReferencePublisher) -> None:
     """The end of a term is taken for the end of the subscription."""
 
@@ -179,35 +184,43 @@ def _reported(publisher: ReferencePublisher, action: str) -> None:
 
     async def handle(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
         verdict = await handler(event, operation, subscription)
-        if len(event.operation_id) != _GUID_LENGTH:
-            return verdict
         return dataclasses.replace(verdict, then=functools.partial(publisher.webhook.report, event, "Success"))
 
     publisher.webhook.handlers[action] = handle
 
 
-@defect("believes-unsubscribe", breaks=["GET-034"])
+@defect("believes-unsubscribe", breaks=["GET-034", "WHK-009", "WHK-044"])
 def believes_unsubscribe(publisher: ReferencePublisher) -> None:
     """Unsubscribe is carried out without a look at Get Subscription."""
-    _believed(publisher, "Unsubscribe")
 
-
-def _believed(publisher: ReferencePublisher, action: str) -> None:
     async def believe(event: Event, _operation: Operation | None, _subscription: Subscription) -> Verdict:
         account = publisher.accounts.get(event.subscription_id)
         if account is not None:
-            status = EXPECTED[action]
-            publisher.accounts.save(dataclasses.replace(account, status=status).having_handled(event.operation_id))
+            ended = dataclasses.replace(account, status=Status.UNSUBSCRIBED)
+            publisher.accounts.save(ended.having_handled(event.operation_id))
         return DONE
 
-    publisher.webhook.handlers[action] = believe
+    publisher.webhook.handlers["Unsubscribe"] = believe
 
 
 @defect("revives-what-was-cancelled", breaks=["LCY-026", "WHK-034"])
 def revives_what_was_cancelled(publisher: ReferencePublisher) -> None:
     """A late Suspend or Renew brings a cancelled account back to life."""
     for action in ("Suspend", "Renew"):
-        _believed(publisher, action)
+        _revived(publisher, action)
+
+
+def _revived(publisher: ReferencePublisher, action: str) -> None:
+    handler = publisher.webhook.handlers[action]
+
+    async def revive(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        account = publisher.accounts.get(event.subscription_id)
+        if account is None or account.status is not Status.UNSUBSCRIBED:
+            return await handler(event, operation, subscription)
+        publisher.accounts.save(dataclasses.replace(account, status=EXPECTED[action]))
+        return DONE
+
+    publisher.webhook.handlers[action] = revive
 
 
 @defect("ignores-subscribe", breaks=["AAC-008", "EVT-037"])

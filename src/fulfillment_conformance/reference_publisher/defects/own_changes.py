@@ -52,7 +52,7 @@ def cancels_at_once(publisher: ReferencePublisher) -> None:
     replace(publisher.changes, "cancel", cancel_now)
 
 
-@defect("cancels-without-asking", breaks=["DEL-005", "DEL-013", "DEL-014"])
+@defect("cancels-without-asking", breaks=["DEL-005", "DEL-013"])
 def cancels_without_asking(publisher: ReferencePublisher) -> None:
     """A cancellation on the publisher's own page never reaches the marketplace, which goes on billing."""
 

@@ -20,12 +20,14 @@ class Defect:
         breaks: ids of the requirements that a publisher with this fault does not meet.
         description: what is wrong with it, in a sentence.
         apply: puts the fault into a publisher that has not served anything yet.
+        claims: what such a publisher says about itself where the reference publisher says something else.
     """
 
     name: str
     breaks: tuple[str, ...]
     description: str
     apply: Apply
+    claims: Mapping[str, Any]
 
 
 class UnknownDefect(ValueError):  # noqa: N818 - named for what the caller gave
@@ -35,19 +37,22 @@ class UnknownDefect(ValueError):  # noqa: N818 - named for what the caller gave
 _registered: dict[str, Defect] = {}
 
 
-def defect(name: str, *, breaks: Sequence[str]) -> Callable[[Apply], Apply]:
+def defect(
+    name: str, *, breaks: Sequence[str], claims: Mapping[str, Any] = MappingProxyType({})
+) -> Callable[[Apply], Apply]:
     """Register a function that alters a freshly built publisher; its docstring says what is wrong then.
 
     Args:
         name: in kebab case, unique.
         breaks: requirement ids, as few as are true.
+        claims: what such a publisher says about itself, in the words of a target file.
     """
 
     def register(apply: Apply) -> Apply:
         if name in _registered:
             raise ValueError(f"two defects are called {name!r}; give one of them another name")
         description = " ".join((apply.__doc__ or "").split())
-        _registered[name] = Defect(name=name, breaks=tuple(breaks), description=description, apply=apply)
+        _registered[name] = Defect(name=name, breaks=tuple(breaks), description=description, apply=apply, claims=claims)
         return apply
 
     return register

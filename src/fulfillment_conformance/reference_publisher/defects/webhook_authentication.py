@@ -273,6 +273,17 @@ _NOTHING_IS_TAKEN = ("EVT-018", "EVT-023", "EVT-026", "EVT-030", "EVT-034", "WHK
 """What fails when no genuine call is believed; whatever needs an accepted twin stays undecided."""
 
 
+@defect("loses-the-authorization-header", breaks=sorted(["REG-016", *_NOTHING_IS_TAKEN]))
+def loses_the_authorization_header(publisher: ReferencePublisher) -> None:
+    """A gateway before the application keeps the Authorization header to itself."""
+    validate = publisher.webhook_tokens.validate
+
+    async def validate_nothing(_authorization: Sequence[str]) -> Claims:
+        return await validate([])
+
+    replace(publisher.webhook_tokens, "validate", validate_nothing)
+
+
 @defect("pins-the-version-1-issuer", breaks=_NOTHING_IS_TAKEN)
 def pins_the_version_1_issuer(publisher: ReferencePublisher) -> None:
     """Tokens of version 2 are refused for their issuer."""
