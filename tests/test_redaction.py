@@ -279,6 +279,25 @@ class TestWhatIsFoundByItsPlace:
 
         assert self.SESSION not in redactor.text(f"you are {self.SESSION}, are you not?")
 
+    @pytest.mark.parametrize(
+        "place",
+        [
+            lambda redactor, secret: redactor.headers([("Authorization", f"Bearer {secret}")]),
+            lambda redactor, secret: redactor.data({"access_token": secret}),
+            lambda redactor, secret: redactor.text(f"https://landing.example/?token={quote(secret, safe='')}"),
+        ],
+        ids=["header", "field", "parameter"],
+    )
+    def test_a_secret_that_its_shape_gives_away_is_known_without_its_shape_as_well(
+        self, redactor: Redactor, place: Callable[[Redactor, str], object]
+    ) -> None:
+        secret = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
+        place(redactor, secret)
+        spelled = "".join(f"%{byte:02x}" for byte in secret.encode())
+
+        assert "%63%61" not in redactor.text(f"x{spelled}y")
+        assert redactor.text(spelled) == f"{redactor.text(secret)[:-1]} percent-encoded]"
+
     def test_it_is_hidden_in_what_stands_before_its_place(self, redactor: Redactor) -> None:
         body = json.dumps({"echo": f"<{self.SESSION}>", "access_token": self.SESSION}).encode()
 

@@ -253,6 +253,7 @@ class Redactor:
             value = values.match(text, found.end())
             if value is not None:
                 taken = value.end()
+                self._learn_by_place(unquote(value.group()), kind)
                 yield _Hidden(*value.span(), self._spelled(kind, value.group()))
 
     def _spelled(self, kind: str, value: str) -> str:
@@ -264,11 +265,18 @@ class Redactor:
         """Return the placeholder of a value that is secret by its place, the known one if there is one."""
         known = self.text(value)
         if _PLACEHOLDER.fullmatch(known):
+            if known != value and not self._learned.occurrences(value):
+                # It was hidden for its shape, which another spelling of it does not have.
+                self._learn_by_place(value, kind)
             return known
-        if kind not in {"email", "person"} and len(value) >= _SHORTEST_LEARNED_BY_PLACE and value not in self._by_place:
-            self._by_place.add(value)
-            self.learn(value, kind)
+        self._learn_by_place(value, kind)
         return self.placeholder(kind, value.strip().lower() if kind == "email" else value)
+
+    def _learn_by_place(self, value: str, kind: str) -> None:
+        if kind in {"email", "person"} or len(value) < _SHORTEST_LEARNED_BY_PLACE or value in self._by_place:
+            return
+        self._by_place.add(value)
+        self.learn(value, kind)
 
     def _header(self, name: str, value: str) -> str:
         if name in _COOKIE_HEADERS:
