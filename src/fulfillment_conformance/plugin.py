@@ -394,8 +394,11 @@ class Judging:
             self._interrupted, self._reason = True, str(session.shouldstop or session.shouldfail)
         if not self._interrupted and not self._faults and session.exitstatus in {2, 3, 4}:
             self._faults.append(int(session.exitstatus))
+        only_collected = bool(self._config.option.collectonly)
+        if only_collected:
+            self._reason = self._reason or "--collect-only: the tests were listed, and none was run"
         for name in self._claims.keys() - self._records.keys():
-            if not self._interrupted and not self._faults:
+            if not (self._interrupted or self._faults or only_collected):
                 self._take(
                     TestRecord(
                         test=name,
