@@ -15,11 +15,13 @@ import click
 
 from fulfillment_conformance import __version__
 from fulfillment_conformance.cli.check import check
+from fulfillment_conformance.cli.compare import compare
 from fulfillment_conformance.cli.demo import demo
 from fulfillment_conformance.cli.emulate import emulate
 from fulfillment_conformance.cli.explain import explain
 from fulfillment_conformance.cli.inventory import inventory
 from fulfillment_conformance.cli.list import list_requirements
+from fulfillment_conformance.cli.matrix import matrix
 from fulfillment_conformance.cli.restore import restore
 from fulfillment_conformance.cli.run import run
 from fulfillment_conformance.errors import ConformanceError
@@ -65,7 +67,7 @@ def app() -> None:
     """Judge implementations of the Azure Marketplace SaaS Fulfillment API v2, and publishers that integrate with it."""
 
 
-for _command in (demo, emulate, check, run, list_requirements, explain, inventory, restore):
+for _command in (demo, emulate, check, run, list_requirements, explain, inventory, restore, compare, matrix):
     app.add_command(_command)
 
 

@@ -7,9 +7,6 @@ which only adds search, sorting, and exchanges that open over the page.
 Exchanges that failures and open questions rest on are shown in full, within limits; of all others there is one line.
 """
 
-import base64
-import functools
-import hashlib
 import http
 import json
 from collections import Counter
@@ -17,12 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import jinja2
 from markupsafe import Markup, escape
 
 from fulfillment_conformance.known_failures import State
 from fulfillment_conformance.outcome import CheckResult, Outcome, TestRecord, Verdict
-from fulfillment_conformance.report import advice, sequence, sources
+from fulfillment_conformance.report import advice, pages, sequence, sources
 from fulfillment_conformance.report.plain import clip, one_line, short_ids, short_path, visible
 from fulfillment_conformance.report.results import LEVELS, Kind, ReportedRequirement, RunResults
 from fulfillment_conformance.report.wording import (
@@ -59,25 +55,15 @@ def render(results: RunResults, exchanges: Iterable[Mapping[str, Any]]) -> str:
         results: what the run found.
         exchanges: the recorded exchanges, as `evidence.read_exchanges` gives them.
     """
-    style, script = _asset("report.css"), _asset("report.js")
     page = _Page(results, {exchange["number"]: exchange for exchange in exchanges})
-    return _template().render(
+    return pages.render(
+        "report.html.j2",
+        styles=("report.css",),
+        script="report.js",
         **page.content(),
         results=results,
         kinds=KINDS,
         meanings=MEANINGS,
-        style=Markup(style),  # noqa: S704 - the package's own file
-        script=Markup(script),  # noqa: S704 - the package's own file
-        policy="; ".join(
-            [
-                "default-src 'none'",
-                f"style-src '{_hash(style)}'",
-                f"script-src '{_hash(script)}'",
-                "img-src data:",
-                "base-uri 'none'",
-                "form-action 'none'",
-            ]
-        ),
     )
 
 
@@ -494,35 +480,3 @@ def _readable(body: str) -> str:
 
 def _flat(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _clean(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("fulfillment_conformance.report", "page"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_clean,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-@functools.cache
-def _template() -> jinja2.Template:
-    return _environment().get_template("report.html.j2")
-
-
-@functools.cache
-def _asset(name: str) -> str:
-    loader = _environment().loader
-    return loader.get_source(_environment(), name)[0] if loader else ""

@@ -13,11 +13,14 @@
     const selects = all(".tools select");
     const output = document.querySelector(".tools output");
 
+    // A row may have several values of a kind, with blanks between them.
+    const has = (row, name, value) => !value || row.dataset[name] === value
+      || (row.dataset[name] || "").split(" ").includes(value);
     const filter = function () {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       rows.forEach(function (row, index) {
-        const fits = selects.every((select) => !select.value || row.dataset[select.name] === select.value)
+        const fits = selects.every((select) => has(row, select.name, select.value))
           && words.every((word) => texts[index].includes(word));
         row.hidden = !fits;
         shown += fits ? 1 : 0;
@@ -87,8 +90,10 @@
     dialog.showModal();
     dialog.scrollTop = 0;
   });
-  dialog.querySelector("button").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("click", function (event) { if (event.target === dialog) { dialog.close(); } });
+  if (dialog) {
+    dialog.querySelector("button").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", function (event) { if (event.target === dialog) { dialog.close(); } });
+  }
   const opened = function () {
     const target = document.getElementById(location.hash.slice(1));
     if (target) { reveal(target); target.scrollIntoView(); }
