@@ -30,6 +30,8 @@ _NUMBER = "x-number-of-the-call"
 _OF_THE_CONNECTION = frozenset(
     {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length", "transfer-encoding", "cookie"}
 )
+_OF_SCHEMATHESIS = "x-schemathesis-testcaseid"  # random, whatever the seed is
+_LEFT_OUT = _OF_THE_CONNECTION | {_OF_SCHEMATHESIS}
 
 _WITH_TRACKING_IDS: Final = "getSubscription"
 _TRACKING_IDS: Final = tuple({"$ref": f"#/components/parameters/{name}"} for name in ("RequestId", "CorrelationId"))
@@ -45,7 +47,8 @@ class MadeUp:
         method: HTTP method.
         path: below the base address, beginning with `/saas`, percent-encoded.
         query: raw query, without the question mark.
-        headers: what the call itself says, without credentials and what belongs to the connection.
+        headers: what the call itself says, without credentials, what belongs to the connection, and the number that
+            schemathesis gives it.
         body: its bytes.
     """
 
@@ -166,7 +169,7 @@ class _Relay:
             method=scope["method"],
             path=scope["raw_path"].decode("ascii"),
             query=scope["query_string"].decode("ascii"),
-            headers=tuple((name, value) for name, value in headers if name not in _OF_THE_CONNECTION),
+            headers=tuple((name, value) for name, value in headers if name not in _LEFT_OUT),
             body=body,
         )
         # This blocks schemathesis's loop until the answer is there; with one worker, nothing else waits on it.
