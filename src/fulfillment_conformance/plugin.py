@@ -169,6 +169,7 @@ class Judging:
         self._run = run
         self._records: dict[str, TestRecord] = {}
         self._claims: dict[str, tuple[str, ...]] = {}
+        self._left_out: dict[str, tuple[str, ...]] = {}
         self._suites: Path | None = None
         self._faults: list[int] = []
         self._reason = ""
@@ -203,16 +204,26 @@ class Judging:
         if left:
             config.hook.pytest_deselected(items=left)
             items[:] = kept
+        self._left_out = {_name(item.nodeid): _claims(item) for item in items}
         if not self._run.target.isolated:
             # One clock and one webhook address: its tests must not run side by side.
             for item in items:
                 item.add_marker(pytest.mark.xdist_group(_ON_TARGET))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Remember what is going to be judged."""
+        """Remember what is going to be judged, and what options or plugins have taken away from it."""
         for item in session.items:
             self._claims[_name(item.nodeid)] = _claims(item)
+            self._left_out.pop(_name(item.nodeid), None)
             self._suites = self._suites or _suites_around(item.path, self._run.role)
+        if self._is_worker:
+            cast("Any", self._config).workeroutput["fc_left_out"] = self._left_out
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over from a worker what was taken away."""
+        left_out = getattr(node, "workeroutput", {}).get("fc_left_out", {})
+        self._left_out |= {name: tuple(claims) for name, claims in left_out.items()}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ARG002
@@ -411,6 +422,7 @@ class Judging:
             self._run,
             list(self._records.values()),
             collected=self._claims,
+            left_out=self._left_out,
             suite=read_suites(self._suites),
             exchanges=report.recorded(folder)[0] if folder is not None else (),
             interrupted=self._interrupted,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from fulfillment_conformance import __version__, report
@@ -234,6 +235,7 @@ def results_of(
     *,
     collected: Mapping[str, Sequence[str]],
     suite: Sequence[SuiteTest],
+    left_out: Mapping[str, Sequence[str]] = MappingProxyType({}),
     exchanges: Iterable[Mapping[str, Any]] = (),
     interrupted: bool = False,
     faults: Iterable[int] = (),
@@ -246,6 +248,7 @@ def results_of(
         records: one record per test that ran.
         collected: name of every test that was to run, with its parameters -> ids that it claims.
         suite: every test that there is, collected or not.
+        left_out: name of every test that belongs to this run and was taken away from it -> ids that it claims.
         exchanges: the recorded exchanges, for the reply times.
         interrupted: the run was stopped from outside.
         faults: exit codes of what went wrong outside of any test.
@@ -268,12 +271,17 @@ def results_of(
                 reason=requirement.excluded,
             )
         elif requirement.id in tested:
-            left_out = [test for test in tested[requirement.id] if test.partition("[")[0] not in chosen]
+            missing = [test for test in tested[requirement.id] if test.partition("[")[0] not in chosen]
+            missing += [
+                test
+                for test, claims in left_out.items()
+                if requirement.id in claims and test.partition("[")[0] in chosen
+            ]
             result = decide_requirement(
                 requirement.id,
                 level=requirement.level,
                 party=requirement.party,
-                records=[*records, *(_left_out(test, requirement.id) for test in left_out)],
+                records=[*records, *(_left_out(test, requirement.id) for test in missing)],
             )
         else:
             untested.append(requirement.id)
