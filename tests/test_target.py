@@ -11,6 +11,7 @@ from fulfillment_conformance.fieldtypes import HostAndPort
 from fulfillment_conformance.filemodel import FileModel, keys_of
 from fulfillment_conformance.target import (
     Browser,
+    ByHand,
     Command,
     Get,
     MarketplaceTarget,
@@ -191,7 +192,7 @@ def test_a_small_publisher_target(write: Write) -> None:
 
 
 def test_a_full_publisher_target(write: Write) -> None:
-    for name in ("ca.pem", "app.pem", "onboard.py"):
+    for name in ("ca.pem", "app.pem"):
         Path(name).write_text("PEM")
     text = """\
         role: publisher
@@ -206,8 +207,10 @@ def test_a_full_publisher_target(write: Write) -> None:
             - post: /done
               form: {ok: "1"}
             - get: /welcome
-            - browser: onboard.py
+            - browser: [{open: /welcome}, {fill: "#plan", text: "{plan}"}, {click: text=Confirm}]
             - command: [node, onboard.js, "{landing_page}"]
+            - by_hand: Open {landing_page} and confirm.
+              within: 120
           state:
             get: /accounts/{subscription_id}
             status: /status
@@ -242,7 +245,9 @@ def test_a_full_publisher_target(write: Write) -> None:
     target = load_target(write(dedent(text)), ENVIRON)
 
     assert isinstance(target, PublisherTarget)
-    assert [type(step) for step in target.publisher.onboarding] == [SubmitForm, Post, Post, Get, Browser, Command]
+    assert [type(step) for step in target.publisher.onboarding] == [
+        *(SubmitForm, Post, Post, Get, Browser, Command, ByHand),
+    ]
     assert target.publisher.state is not None
     assert target.publisher.state.words["active"] == "Subscribed"
     assert target.marketplace is not None
@@ -393,7 +398,7 @@ def with_step(step: str) -> str:
             with_step("sumbit: form"),
             (
                 "target.yaml:6: publisher.onboarding[0]: a step is a mapping with one of the keys "
-                "submit, post, get, browser, command; did you mean 'submit'?"
+                "submit, post, get, browser, command, by_hand; did you mean 'submit'?"
             ),
         ),
         (
@@ -421,7 +426,31 @@ def with_step(step: str) -> str:
         ),
         (
             with_step("{browser: onboard.py}"),
-            "target.yaml:6: publisher.onboarding[0].browser: got 'onboard.py'; no such",
+            "target.yaml:6: publisher.onboarding[0].browser: expected a list, got 'onboard.py'",
+        ),
+        (
+            with_step("{browser: [{}]}"),
+            "target.yaml:6: publisher.onboarding[0].browser[0].open: missing; an action has one of the keys open",
+        ),
+        (
+            with_step("{browser: [{click: a, fill: b}]}"),
+            "target.yaml:6: publisher.onboarding[0].browser[0].fill: an action does one thing, and this one does click",
+        ),
+        (
+            with_step("{browser: [{fill: '#plan'}]}"),
+            "target.yaml:6: publisher.onboarding[0].browser[0].text: missing; expected what to fill",
+        ),
+        (
+            with_step("{browser: [{click: a, text: x}]}"),
+            "target.yaml:6: publisher.onboarding[0].browser[0].text: click takes no text; remove this key",
+        ),
+        (
+            with_step("{browser: [{clik: a}]}"),
+            "target.yaml:6: publisher.onboarding[0].browser[0].clik: unknown key; did you mean 'click'?",
+        ),
+        (
+            with_step("{by_hand: x, within: 0}"),
+            "target.yaml:6: publisher.onboarding[0].within: must be greater than 0",
         ),
         (
             with_step("{command: node x.js}"),

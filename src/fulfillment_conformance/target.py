@@ -313,10 +313,44 @@ class Get(FileModel):
     get: Annotated[Route, _OF_THE_VISIT]
 
 
-class Browser(FileModel):
-    """Run a Python script that drives a browser."""
+class BrowserAction(FileModel):
+    """One thing that a buyer does in a browser window; selectors are CSS, or Playwright's own."""
 
-    browser: ExistingFile
+    open: Annotated[Route | None, _OF_THE_VISIT] = None
+    click: Annotated[Text | None, _OF_THE_VISIT] = None
+    fill: Annotated[Text | None, _OF_THE_VISIT] = None
+    choose: Annotated[Text | None, _OF_THE_VISIT] = None
+    wait_for: Annotated[Text | None, _OF_THE_VISIT] = None
+    text: Annotated[str | None, _OF_THE_VISIT] = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        verbs = ("open", "click", "fill", "choose", "wait_for")
+        named = [verb for verb in verbs if getattr(self, verb) is not None]
+        found = []
+        if not named:
+            found.append(("open", f"missing; an action has one of the keys {', '.join(verbs)}"))
+        elif len(named) > 1:
+            found.append((named[1], f"an action does one thing, and this one does {named[0]} as well; make it two"))
+        elif self.text is not None and named[0] not in {"fill", "choose"}:
+            found.append(("text", f"{named[0]} takes no text; remove this key"))
+        elif self.text is None and named[0] in {"fill", "choose"}:
+            found.append(("text", f"missing; expected what to {named[0]}"))
+        _refuse(found)
+        return self
+
+
+class Browser(FileModel):
+    """Do something in an installed browser, in a window that opens the landing page."""
+
+    browser: tuple[BrowserAction, ...] = Field(description="a list of actions", strict=False)
+
+
+class ByHand(FileModel):
+    """Ask a person, who has so many seconds for it."""
+
+    by_hand: Annotated[Text, _OF_THE_VISIT] = Field(description="what to do, for a person to read")
+    within: Seconds = 300.0
 
 
 class Command(FileModel):
@@ -325,7 +359,7 @@ class Command(FileModel):
     command: Annotated[tuple[Text, ...], Field(strict=False, min_length=1), _OF_THE_VISIT]
 
 
-_STEPS = {"submit": SubmitForm, "post": Post, "get": Get, "browser": Browser, "command": Command}
+_STEPS = {"submit": SubmitForm, "post": Post, "get": Get, "browser": Browser, "command": Command, "by_hand": ByHand}
 
 
 def _kind_of_step(step: Any) -> str | None:
@@ -352,7 +386,8 @@ Step = Annotated[
     | Annotated[Post, Tag("step post")]
     | Annotated[Get, Tag("step get")]
     | Annotated[Browser, Tag("step browser")]
-    | Annotated[Command, Tag("step command")],
+    | Annotated[Command, Tag("step command")]
+    | Annotated[ByHand, Tag("step by_hand")],
     Discriminator(_kind_of_step),
     BeforeValidator(_one_verb),
 ]
@@ -404,6 +439,7 @@ class PublisherUnderTest(FileModel):
     self_service: SelfService | None = None
     reconcile: Reconcile | None = None
     tls_ca: ExistingFile | None = None
+    browser: bool = False
     timeouts: Timeouts = Timeouts()
     webhook_token_version: Literal[1, 2] | None = None
 

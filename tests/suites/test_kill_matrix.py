@@ -56,7 +56,8 @@ UNSETTLED = frozenset(
 """Faults that fail other ids than they declare, where it is not settled yet whether the list or a test is wrong."""
 
 DEVIATION_BREAKS: Breaks = {name: fault.breaks for name, fault in DEVIATIONS.items()}
-DEFECT_BREAKS: Breaks = {name: fault.breaks for name, fault in registered().items()}
+DEFECT_BREAKS: Breaks = {name: fault.breaks for name, fault in registered().items() if not fault.in_browser}
+"""Those that only a browser sees are in `test_in_the_browser.py`."""
 
 
 def _tried(role: str, faults: Breaks) -> list[object]:

@@ -102,6 +102,7 @@ class ReferencePublisher:
             self.sign_in,
             self.chores,
         )
+        self.page_headers = pages.HEADERS
         self.administration = Administration(settings, self.accounts, self.follower, self.alarm)
         _apply(self, defects)
         self.app = self._assemble()
@@ -118,7 +119,7 @@ class ReferencePublisher:
             routes += SignInPages(self.sign_in, self.sessions).routes
         return Starlette(
             routes=routes,
-            middleware=[Middleware(pages.SecurityHeaders)],
+            middleware=[Middleware(pages.SecurityHeaders, headers=self.page_headers)],
             exception_handlers={404: _not_found, 500: _failed},
             lifespan=self._lifespan,
         )

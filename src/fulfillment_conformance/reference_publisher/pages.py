@@ -1,5 +1,6 @@
 """HTML pages: templates, and the headers that every answer of this application carries."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import jinja2
@@ -56,17 +57,18 @@ ROUTES: Final = [Route("/style.css", _stylesheet)]
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds `HEADERS` to every answer."""
+    """ASGI middleware that adds headers to every answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = HEADERS) -> None:
         self._app = app
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                added = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in HEADERS.items()]
+                added = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._headers.items()]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 

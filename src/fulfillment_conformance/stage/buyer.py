@@ -4,8 +4,8 @@ Only addresses that the target file names, and the emulator's own, are ever open
 looked at no further.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import unescape
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -16,6 +16,8 @@ from bs4 import BeautifulSoup, Tag
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.exchange import Exchange, Party
 from fulfillment_conformance.http_client import HttpClient
+from fulfillment_conformance.stage.browser import Browser, View
+from fulfillment_conformance.target import BrowserAction
 
 REDIRECTS = 20
 """How many redirects a browser follows before it calls them a loop."""
@@ -64,11 +66,16 @@ class Buyer:
         http: HttpClient,
         *,
         party_of: Callable[[str], Party | None],
+        browser: Browser | None = None,
         account: str | None = "buyer",
         account_cookie: str = "emulator_account",
     ) -> None:
-        """Use `http`; `party_of` says who lives at an origin, None for addresses that must not be opened."""
+        """Use `http`; `party_of` says who lives at an origin, None for addresses that must not be opened.
+
+        `browser` is used where a page is to be looked at as it is made by its scripts.
+        """
         self._http = http
+        self._browser = browser
         self._party_of = party_of
         self._jar: dict[str, dict[str, str]] = {}
         self._account = account
@@ -79,7 +86,13 @@ class Buyer:
 
     def fresh(self, account: str | None = "buyer") -> "Buyer":
         """Return a browser without cookies on the same machine, signed in at Entra as one of the emulator's users."""
-        return Buyer(self._http, party_of=self._party_of, account=account, account_cookie=self._account_cookie)
+        return Buyer(
+            self._http,
+            party_of=self._party_of,
+            browser=self._browser,
+            account=account,
+            account_cookie=self._account_cookie,
+        )
 
     def another_tab(self) -> "Buyer":
         """Return a second tab of this browser, with the same cookies, that shows the same page."""
@@ -123,6 +136,33 @@ class Buyer:
         """Send what a page's script would send."""
         base = self.page.url if self.page else url
         return self._go("POST", urljoin(base, url), body, content_type, purpose)
+
+    def browse(self, url: str, actions: Sequence[BrowserAction] = (), *, evaluate: str = "") -> View:
+        """Open an address in a real browser, with this session's cookies, and return what it shows in the end.
+
+        Args:
+            url: what to open.
+            actions: what to do there.
+            evaluate: an expression of JavaScript whose value is to be told.
+
+        Raises:
+            CannotArrange: there is no browser on this machine.
+        """
+        assert self._browser is not None, "this buyer has no browser"
+        known = {origin: dict(values) for origin, values in self._jar.items()}
+        if self._account is not None:
+            for origin in self._browser.origins_of("identity"):
+                known.setdefault(origin, {})[self._account_cookie] = self._account
+        view = self._browser.visit(url, actions, cookies=known, evaluate=evaluate)
+        self.history.extend(view.exchanges)
+        for origin, values in view.cookies.items():
+            self._jar.setdefault(origin, {}).update(values)
+        shown = view.document or Exchange(
+            sender="buyer", receiver="publisher", method="GET", url=url, error=view.problem or "no page"
+        )
+        made = replace(shown, response_body=view.html.encode()) if view.html else shown
+        self.page = Page(Answer(made), view.url or url, view.exchanges, view.problem)
+        return view
 
     def _go(self, method: str, url: str, body: bytes, content_type: str | None, purpose: str) -> Page:
         way: list[Exchange] = []

@@ -1,6 +1,7 @@
 """One subscription of one customer: what happens to it at the marketplace, and what the publisher makes of it."""
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,10 @@ from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import NotClaimed, Precondition
 from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Subscription
 from fulfillment_conformance.stage.buyer import Buyer, Page, forged
+from fulfillment_conformance.stage.by_hand import ask
 from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about
 from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, Account, Publisher
-from fulfillment_conformance.target import Claims, Get, Post, Step, SubmitForm
+from fulfillment_conformance.target import Browser, BrowserAction, Claims, Command, Get, Post, Step, SubmitForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,7 @@ class Customer:
         known = {
             "{token}": self.token,
             "{subscription_id}": self.id,
-            "{landing_page}": landing_page,
+            "{landing_page}": with_token(landing_page, self.token),
             "{plan}": plan,
             "{seats}": "" if seats is None else str(seats),
         }
@@ -234,11 +236,47 @@ class Customer:
                     tab.post(url, body, "application/x-www-form-urlencoded")
             elif isinstance(step, Get):
                 tab.open(urljoin(landing_page, filled(step.get, known)))
+            elif isinstance(step, Browser):
+                actions = [_filled_action(action, known, forging) for action in step.browser]
+                tab.browse(with_token(landing_page, self.token), actions)
+            elif isinstance(step, Command):
+                self._run([str(forged(each, forging)) for each in filled(step.command, known)], tab)
             else:
-                raise Precondition(f"onboarding step {type(step).__name__} cannot be done by HTTP")
+                self._by_hand(filled(step.by_hand, known), step.within, tab)
         if tab.page is None:
             raise Precondition("no page has been opened")
         return tab.page
+
+    def _run(self, command: Sequence[str], tab: Buyer) -> None:
+        """Run a program of the target file, in the file's folder, for as long as a page may take."""
+        service = self.publisher.service
+        try:
+            ended = subprocess.run(  # noqa: S603 - the target file's own
+                command,
+                cwd=service.folder,
+                timeout=service.timeouts.page,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+            problem = f"it ended with {ended.returncode}" if ended.returncode else ""
+        except subprocess.TimeoutExpired:
+            problem = f"it did not end within {service.timeouts.page:g} s"
+        except OSError as error:
+            problem = f"{type(error).__name__}: {error.strerror}"
+        if problem and tab.page is not None:
+            tab.page.problem = f"command {command[0]}: {problem}"
+
+    def _by_hand(self, request: str, seconds: float, tab: Buyer) -> None:
+        """Ask a person, until the service has acted on the subscription or time is over."""
+        begun = self.microsoft.mark
+        ask(f"{request}\nThe run goes on when the service has called the marketplace, or in {seconds:g} seconds.")
+
+        def acted() -> bool | None:
+            return any(call.method != "GET" for call in self.calls(begun)) or None
+
+        if self.microsoft.wait(acted, seconds=seconds) is None and tab.page is not None:
+            tab.page.problem = f"by hand: nothing had happened after {seconds:g} s"
 
     @property
     def resolves(self) -> list[Exchange]:
@@ -441,6 +479,11 @@ def filled(value: Any, known: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
         return {key: filled(inner, known) for key, inner in value.items()}
     return [filled(inner, known) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _filled_action(action: BrowserAction, known: Mapping[str, str], forging: Mapping[str, str] | None) -> BrowserAction:
+    values = action.model_dump(exclude_none=True)
+    return BrowserAction.model_construct(**forged(filled(values, known), forging))
 
 
 def _shown(page: Page) -> str:

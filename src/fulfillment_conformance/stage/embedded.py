@@ -95,6 +95,7 @@ def embedded_service(
         ),
         self_service=SELF_SERVICE,
         reconcile=Reconcile(post="/admin/reconcile"),
+        browser=target.publisher.browser,
         timeouts=_timeouts(target),
         claims=claims,
     )

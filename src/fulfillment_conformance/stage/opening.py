@@ -25,6 +25,7 @@ from fulfillment_conformance.preflight import Preflight, clocks_agree, reachable
 from fulfillment_conformance.run import Run
 from fulfillment_conformance.serving import serve
 from fulfillment_conformance.silence import PROBE_SECONDS, SilenceWatch
+from fulfillment_conformance.stage.browser import Browser
 from fulfillment_conformance.stage.buyer import Buyer
 from fulfillment_conformance.stage.customer import Customer, with_token
 from fulfillment_conformance.stage.embedded import embedded_service
@@ -44,6 +45,7 @@ class Stage:
     publisher: Publisher
     forge: Forge
     http: HttpClient
+    browser: Browser
     party_of: Callable[[str], Party | None]
     token_version: int
     _offers: tuple[Offer, ...] = ()
@@ -145,7 +147,7 @@ class Stage:
 
     def new_buyer(self, account: str | None = "buyer") -> Buyer:
         """Return a fresh browser, signed in at Entra as one of the emulator's users."""
-        return Buyer(self.http, party_of=self.party_of, account=account)
+        return Buyer(self.http, party_of=self.party_of, browser=self.browser, account=account)
 
     def purchase(self, choice: tuple[Offer, Plan] | None = None, **details: Any) -> Customer:
         """Let a customer buy a plan; the landing page has not been opened yet."""
@@ -277,11 +279,14 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         publisher = Publisher(service, microsoft, http)
         for address in (service.landing_page, service.webhook):
             origins[_origin(address)] = "publisher"
+        browser = Browser(origins=origins, addresses=addresses, observer=observe, timeout=limit)
+        stack.callback(browser.close)
         stage = Stage(
             microsoft=microsoft,
             publisher=publisher,
             forge=Forge(microsoft.emulator.identity, version=settings.webhook_token_version),
             http=http,
+            browser=browser,
             party_of=origins.get,
             token_version=settings.webhook_token_version,
         )
@@ -344,6 +349,8 @@ def _external_service(
         reconcile=spec.reconcile,
         timeouts=spec.timeouts,
         tls_ca=spec.tls_ca,
+        browser=spec.browser,
+        folder=target.file.parent,
         claims=target.claims,
     )
 

@@ -16,7 +16,7 @@ from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.interruptions import CannotArrange
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
 from fulfillment_conformance.stage.waits import Waits
-from fulfillment_conformance.target import Claims, Post, Reconcile, SelfService, State, Step, Timeouts
+from fulfillment_conformance.target import Browser, Claims, Post, Reconcile, SelfService, State, Step, Timeouts
 
 ACCEPTANCE_SECONDS = 10.0
 """The window in which a publisher can report the outcome of a change (WHK-025)."""
@@ -39,6 +39,8 @@ class Service:
     reconcile: Reconcile | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     tls_ca: Path | None = None
+    browser: bool = False
+    folder: Path = Path()
     claims: Claims = field(default_factory=Claims)
 
 
@@ -126,7 +128,7 @@ class Publisher:
     @property
     def made_by_script(self) -> bool:
         """Whether the buyer's page works by script: what it shows is then not in what is served."""
-        return any(isinstance(step, Post) for step in self.service.onboarding)
+        return any(isinstance(step, Post | Browser) for step in self.service.onboarding)
 
     def secrets_in_addresses(self) -> list[str]:
         """Return the names of query parameters that look like secrets in the landing page's and webhook's address."""

@@ -19,6 +19,7 @@ class Defect:
         name: in kebab case.
         breaks: ids of the requirements that a publisher with this fault does not meet.
         description: what is wrong with it, in a sentence.
+        in_browser: only a browser sees it.
         apply: puts the fault into a publisher that has not served anything yet.
         claims: what such a publisher says about itself where the reference publisher says something else.
     """
@@ -26,6 +27,7 @@ class Defect:
     name: str
     breaks: tuple[str, ...]
     description: str
+    in_browser: bool = False
     apply: Apply
     claims: Mapping[str, Any]
 
@@ -38,7 +40,7 @@ _registered: dict[str, Defect] = {}
 
 
 def defect(
-    name: str, *, breaks: Sequence[str], claims: Mapping[str, Any] = MappingProxyType({})
+    name: str, *, breaks: Sequence[str], claims: Mapping[str, Any] = MappingProxyType({}), in_browser: bool = False
 ) -> Callable[[Apply], Apply]:
     """Register a function that alters a freshly built publisher; its docstring says what is wrong then.
 
@@ -46,13 +48,21 @@ def defect(
         name: in kebab case, unique.
         breaks: requirement ids, as few as are true.
         claims: what such a publisher says about itself, in the words of a target file.
+        in_browser: only a browser sees it.
     """
 
     def register(apply: Apply) -> Apply:
         if name in _registered:
             raise ValueError(f"two defects are called {name!r}; give one of them another name")
         description = " ".join((apply.__doc__ or "").split())
-        _registered[name] = Defect(name=name, breaks=tuple(breaks), description=description, apply=apply, claims=claims)
+        _registered[name] = Defect(
+            name=name,
+            breaks=tuple(breaks),
+            description=description,
+            in_browser=in_browser,
+            apply=apply,
+            claims=claims,
+        )
         return apply
 
     return register
