@@ -310,6 +310,9 @@ class Judging:
     def _interpret(self, state: ItemState, error: BaseException, call: pytest.CallInfo[None]) -> None:
         if isinstance(error, ConformanceFailure | pytest.xfail.Exception | KeyboardInterrupt):
             return
+        if isinstance(error, pytest.skip.Exception):
+            state.reason = f"skipped, which no test of the suites does by itself: {error}"
+            return
         if isinstance(error, TargetGone):
             self._run.gone = error.exchange
         if isinstance(error, Interruption) or (isinstance(error, EnvironmentUnavailable) and self._run.silent_first):

@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +16,9 @@ from fulfillment_conformance.outcome import ExitCode
 ONLY = "RES-018"
 """A requirement that one quick test with several parameters decides by the refusal of tokens."""
 SUITE = resources.folder("suites") / "marketplace"
+FAULT = "resolve-cannot-process-malformed-tokens"
 CONFORMANT = {"role": "marketplace", "marketplace": {"driver": "embedded"}}
-FAULTY = {
-    "role": "marketplace",
-    "marketplace": {"driver": "embedded", "deviations": ["resolve-cannot-process-malformed-tokens"]},
-}
+FAULTY = {"role": "marketplace", "marketplace": {"driver": "embedded", "deviations": [FAULT]}}
 
 MEDDLING = {
     "every test is skipped": """
@@ -73,7 +72,7 @@ MEDDLING = {
 }
 
 
-def under(meddling: str, folder: Path, target: dict[str, object], *options: object) -> Judged:
+def under(meddling: str, folder: Path, target: Mapping[str, object], *options: object) -> Judged:
     """Judge under pytest, with a plugin of the user's own that meddles."""
     source = "import pytest\n" + "\n".join(line[8:] for line in MEDDLING[meddling].splitlines())
     (folder / "meddling.py").write_text(source, encoding="utf-8")
@@ -133,10 +132,9 @@ def test_pytests_own_ways_to_run_less_end_in_no_conformance(options: list[str], 
 
 
 def test_a_weakened_check_is_noticed_by_the_seeded_faults(tmp_path: Path) -> None:
-    name = "resolve-cannot-process-malformed-tokens"
     judged = judge(FAULTY, tmp_path, f"--only={ONLY}", meddle=partial(weaken, "refused"))
 
-    assert ONLY in DEVIATIONS[name].breaks
+    assert ONLY in DEVIATIONS[FAULT].breaks
     assert judged.outcomes[ONLY] == "passed", "the check was weakened, and the fault says so by surviving"
 
 
