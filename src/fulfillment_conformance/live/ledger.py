@@ -6,13 +6,15 @@ a process that dies in the middle leaves it as it was before or after.
 """
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from types import TracebackType
+from typing import Any, Final, Literal, Self
 
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.interruptions import MissingCapability
@@ -93,15 +95,34 @@ class Ledger:
         self._limit = requests_per_day
         self._spacing = 60.0 / requests_per_minute
         self._clock = clock
+        self._lock = threading.Lock()
+        self._database: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._connected() as database:
-                database.execute("PRAGMA journal_mode=WAL")
-                database.executescript(_TABLES)
+            # One connection for all threads, since the last one that closes has to synchronise the whole file.
+            self._database = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._database.row_factory = sqlite3.Row
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.executescript(_TABLES)
         except (OSError, sqlite3.Error) as error:
+            self.close()
             raise UsageProblem(
                 f"live.ledger {path} cannot be used: {error}; name a file in a folder that can be written to"
             ) from error
+
+    def close(self) -> None:
+        """Close the file; once more does nothing."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     # --- budget and pace ---
 
@@ -200,14 +221,10 @@ class Ledger:
     # --- inside ---
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as database:
-            database.row_factory = sqlite3.Row
-            yield database
-
-    @contextmanager
     def _transaction(self, *, synchronised: bool = False) -> Iterator[sqlite3.Connection]:
-        with self._connected() as database:
+        database = self._database
+        assert database is not None, "the ledger is closed"
+        with self._lock:
             # A request that is counted and then lost in a power cut does no harm; a change that is would.
             database.execute(f"PRAGMA synchronous={'FULL' if synchronised else 'NORMAL'}")
             database.execute("BEGIN IMMEDIATE")

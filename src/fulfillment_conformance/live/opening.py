@@ -126,16 +126,19 @@ def live_service(
         subscriptions={each.id: each for each in section.subscriptions},
         tokens={each.token.get_secret_value(): each.subscription for each in section.purchase_tokens},
     )
-    with LiveHttp(
-        Guard(allowance, own_operation=book.is_own),
+    with (
         book,
-        kill_switch=folder / section.kill_switch,
-        wait=wait,
-        observer=observer,
-        tls=trust(target.tls_ca),
-        timeout=target.timeout,
-        addresses={host.lower(): (place.host, place.port) for host, place in target.addresses.items()},
-    ) as http:
+        LiveHttp(
+            Guard(allowance, own_operation=book.is_own),
+            book,
+            kill_switch=folder / section.kill_switch,
+            wait=wait,
+            observer=observer,
+            tls=trust(target.tls_ca),
+            timeout=target.timeout,
+            addresses={host.lower(): (place.host, place.port) for host, place in target.addresses.items()},
+        ) as http,
+    ):
         application = application_of(target)
         tokens = EntraTokens(application, http, learn=redactor.learn)
         http.tokens = tokens

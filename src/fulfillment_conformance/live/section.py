@@ -70,7 +70,7 @@ class LiveSection(FileModel):
     subscriptions: Annotated[tuple[ListedSubscription, ...], Field(strict=False)] = ()
     purchase_tokens: Annotated[tuple[PurchaseToken, ...], Field(strict=False)] = ()
     production_offers: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    requests_per_day: Annotated[int, Field(gt=0)] = 1000
+    requests_per_day: Annotated[int, Field(gt=0)] = 3000
     requests_per_minute: Annotated[float, Field(gt=0)] = 60.0
     kill_switch: Text = "STOP"
     ledger: Text = ".fulfillment-conformance/live.sqlite"

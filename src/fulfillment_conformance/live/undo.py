@@ -7,7 +7,8 @@ put back only when it shows its former value and nothing more is coming.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final, Literal, TypeVar
 
 from fulfillment_conformance.answers import OperationAnswer, SubscriptionAnswer
@@ -18,6 +19,8 @@ from fulfillment_conformance.live.ledger import UNDO_COST, Change
 T = TypeVar("T")
 
 FINAL: Final = frozenset({"Succeeded", "Failed", "Conflict"})
+SETTLING: Final = 60.0
+"""Seconds after which a change of which nobody knows an operation has shown its effect, or never will."""
 PAUSES: Final = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0)
 """Seconds between looks at an operation, or between attempts while another change is under way."""
 
@@ -85,8 +88,10 @@ class Undo:
             return Outcome(change, "open", f"after {self._sent} requests it was still under way; run restore later")
 
     def _put_back(self, change: Change) -> Outcome:
-        answered = "nothing"
+        answered, is_settled = "nothing", False
         for pause in PAUSES:
+            if change.operation is None or answered == "409":
+                change = self._looked_for(change)
             ended = [self._end_of(change, operation) for operation in (change.operation, change.undo_operation)]
             shown = self._get(change)
             if shown.status_code == 404 or shown.status.value == "Unsubscribed":
@@ -104,7 +109,11 @@ class Undo:
             if accepted.status_code == 202 and accepted.operation_id:
                 change = self._begun(change, accepted.operation_id)
             elif accepted.status_code == 400 and is_back:
-                return Outcome(change, "undone")
+                if change.operation is not None or is_settled:
+                    return Outcome(change, "undone")
+                # Nobody knows of an operation, and nothing lists one: whatever comes has to come within its time.
+                self._wait(max(SETTLING - (datetime.now(UTC) - change.at).total_seconds(), 0.0))
+                is_settled = True
             elif accepted.is_client_error and accepted.status_code not in {408, 409, 429}:
                 return Outcome(change, "open", f"the change back was answered {answered}")
             else:
@@ -113,7 +122,22 @@ class Undo:
 
     def _begun(self, change: Change, operation: str) -> Change:
         self._http.ledger.note(change, undo_operation=operation)
-        return next(each for each in self._http.ledger.open_changes() if each.number == change.number)
+        return replace(change, undo_operation=operation)
+
+    def _looked_for(self, change: Change) -> Change:
+        """Look among the outstanding operations for those of a change, or of its undoing, whose answer was never read."""
+        listed = self._counted(lambda: self._client.list_operations(change.subscription))
+        action = "ChangePlan" if change.field == "planId" else "ChangeQuantity"
+        for entry in listed.entries:
+            operation, value = entry["id"].value, str(entry[change.field].value).strip()
+            if not isinstance(operation, str) or entry["action"].value != action or entry["status"].value in FINAL:
+                continue
+            if value == change.wanted and change.operation is None:
+                self._http.ledger.note(change, operation=operation)
+                change = replace(change, operation=operation)
+            elif value == change.before:
+                change = self._begun(change, operation)
+        return change
 
     def _end_of(self, change: Change, operation: str | None) -> str:
         """Wait for the end of an operation, and return its last status; nothing for one that is not known."""
