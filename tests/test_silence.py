@@ -83,3 +83,14 @@ def test_nothing_is_arranged_on_a_target_that_is_gone() -> None:
 
     with pytest.raises(TargetGone, match="exchange 7"):
         watched(run)
+
+
+def test_what_gets_no_answer_between_tests_is_nobodys() -> None:
+    run, watch = a_run(), SilenceWatch("marketplace", lambda: False)
+    watch.notice(request_to("marketplace"))
+    with watch.during_test(run, cast("Checks", Recorded())):
+        pass
+    watch.notice(request_to("control"))
+
+    assert run.gone is None
+    assert run.unanswered == []

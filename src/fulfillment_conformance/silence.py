@@ -24,7 +24,7 @@ class SilenceWatch:
 
     party: Party
     still_there: Callable[[], bool]
-    _unanswered: Observer = field(default=ignore, init=False)
+    _unanswered: Observer = field(default_factory=lambda: ignore, init=False)
 
     def notice(self, exchange: Exchange) -> None:
         """Take in a finished exchange."""
