@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -43,6 +44,8 @@ RECORDS = st.builds(
     seconds=st.integers(0, 10_000).map(lambda milliseconds: milliseconds / 1000),
     blame=st.sampled_from([None, *Blame]),
     reason=TEXTS,
+    called=st.sets(TEXTS, max_size=2).map(tuple),
+    alive=st.sets(TEXTS, max_size=2).map(tuple),
 )
 RESULTS = st.builds(
     RequirementResult,
@@ -160,6 +163,19 @@ class TestDecidingARequirement:
 
     def test_a_failure_before_a_test_broke_off_stays_a_failure(self) -> None:
         assert self.decide(record(Outcome.FAILED, blame=Blame.SUITE)).outcome is Outcome.FAILED
+
+    def test_a_pass_beside_a_part_that_nothing_shows_alive_is_none(self) -> None:
+        quiet = replace(record(Outcome.PASSED), called=("resolve", "the target"))
+        elsewhere = TestRecord(test="test_other", claims=("ACT-001",), alive=("the target",))
+
+        decided = self.decide(quiet, elsewhere)
+
+        assert decided.outcome is Outcome.UNDECIDED
+        assert "that it works at all: resolve;" in decided.reason
+        assert self.decide(quiet, elsewhere, replace(elsewhere, alive=("resolve",))).outcome is Outcome.PASSED
+
+    def test_what_failed_beside_a_silent_part_has_failed(self) -> None:
+        assert self.decide(replace(record(Outcome.FAILED), called=("resolve",))).outcome is Outcome.FAILED
 
     def test_without_any_test_it_is_undecided(self) -> None:
         assert self.decide().outcome is Outcome.UNDECIDED

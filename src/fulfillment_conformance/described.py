@@ -135,7 +135,7 @@ def operation_of(contract: Contract, exchange: Exchange, base_url: str) -> ApiOp
         pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(operation.path))
         if exchange.method == operation.method and re.fullmatch(pattern, path):
             if operation.operation_id == "updateSubscription":
-                return contract.operation("changeQuantity" if _is_about_seats(exchange) else "changePlan")
+                return contract.operation("changeQuantity" if is_about_seats(exchange) else "changePlan")
             return operation
     return None
 
@@ -185,7 +185,8 @@ def _resolved(contract: Contract, node: Mapping[str, Any]) -> Mapping[str, Any]:
     return resolved
 
 
-def _is_about_seats(exchange: Exchange) -> bool:
+def is_about_seats(exchange: Exchange) -> bool:
+    """Whether the body of a change names a number of seats and no plan."""
     try:
         document = json.loads(exchange.request_body)
     except ValueError:

@@ -6,7 +6,7 @@ Everything here is plain data that survives JSON, so that workers can send it an
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, Self
@@ -120,6 +120,8 @@ class TestRecord:
     """What one test contributed: the ids it claims, the checks it made, the exchanges it caused.
 
     `blame` is set when the test broke off for a reason that says nothing about the requirements (`reason` tells it).
+    `called` names the parts of the target that the test relied on, `alive` those that showed until its end,
+    for the first time in the same process, that they work (see `life`).
     """
 
     __test__ = False  # keeps pytest from collecting this class
@@ -132,6 +134,8 @@ class TestRecord:
     seconds: float = 0.0
     blame: Blame | None = None
     reason: str = ""
+    called: tuple[str, ...] = ()
+    alive: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON data."""
@@ -144,6 +148,8 @@ class TestRecord:
             "seconds": round(self.seconds, 4),
             "blame": self.blame.value if self.blame else None,
             "reason": self.reason,
+            "called": list(self.called),
+            "alive": list(self.alive),
         }
 
     @classmethod
@@ -158,6 +164,8 @@ class TestRecord:
             seconds=data["seconds"],
             blame=Blame(data["blame"]) if data["blame"] else None,
             reason=data["reason"],
+            called=tuple(data.get("called", ())),
+            alive=tuple(data.get("alive", ())),
         )
 
 
@@ -210,18 +218,32 @@ def combine(outcomes: Iterable[Outcome]) -> Outcome:
     return next((outcome for outcome in _PRECEDENCE if outcome in seen), Outcome.UNDECIDED)
 
 
+def with_witness(check: CheckResult, record: TestRecord, alive: Collection[str]) -> CheckResult:
+    """Return a check of a test, undecided where it passed on nothing but the silence of a part that the test called.
+
+    `alive` names the parts of the target that have shown, anywhere in the run, that they work.
+    """
+    silent = [part for part in record.called if part not in alive]
+    if not silent or check.outcome is not Outcome.PASSED:
+        return check
+    reason = f"nothing in this run shows that it works at all: {', '.join(silent)}; a pass would rest on silence"
+    return replace(check, outcome=Outcome.UNDECIDED, reason=reason)
+
+
 def decide_requirement(
     requirement_id: str, *, level: Level, party: str, records: Sequence[TestRecord]
 ) -> RequirementResult:
     """Judge one requirement by the records of all tests that claim it.
 
-    A test that claims the id and recorded no check of it leaves it undecided: silence is never a pass. What a check was
-    decided from stays with the record.
+    A test that claims the id and recorded no check of it leaves it undecided: silence is never a pass. Nor is that of
+    the target: `with_witness`. What a check was decided from stays with the record.
     """
+    alive = frozenset().union(*(record.alive for record in records))
     claiming = [record for record in records if requirement_id in record.claims]
     checks: list[CheckResult] = []
     for record in claiming:
-        own = [replace(check, basis=None) for check in record.checks if check.requirement == requirement_id]
+        made = [replace(check, basis=None) for check in record.checks if check.requirement == requirement_id]
+        own = [with_witness(check, record, alive) for check in made]
         if not own or record.blame:
             own.append(
                 CheckResult(

@@ -245,6 +245,7 @@ class Judging:
         )
         self._run.recorder.test = _name(item.nodeid)
         self._run.recorder.take_numbers()
+        self._run.life.take_called()
         return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -283,6 +284,8 @@ class Judging:
                 seconds=time.perf_counter() - state.started,
                 blame=state.blame,
                 reason=clean(state.reason),
+                called=self._run.life.take_called(),
+                alive=self._run.life.take_alive(),
             )
             cast("Any", test_report).conformance = record.to_json()
             if not self._run.ready and state.blame in _STOPS:

@@ -20,6 +20,7 @@ from fulfillment_conformance.errors import NothingSelected, UsageProblem
 from fulfillment_conformance.evidence import Recorder
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.known_failures import KnownFailure, in_force, load_known, settle
+from fulfillment_conformance.life import Life
 from fulfillment_conformance.outcome import Outcome, RequirementResult, TestRecord, conclude, decide_requirement
 from fulfillment_conformance.redaction import Redactor
 from fulfillment_conformance.report.reply_times import measure
@@ -77,6 +78,8 @@ class Run:
     """The exchange after which the target stopped answering, once it has."""
     unanswered: list[Exchange] = field(default_factory=list)
     """Requests of the current test, to the target or to its sandbox, that got no answer."""
+    life: Life = field(default_factory=Life)
+    """Which parts of the target tests have called, and which of them have shown that they work."""
 
     @property
     def silent_first(self) -> bool:

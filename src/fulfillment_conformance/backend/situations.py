@@ -93,7 +93,7 @@ class Change:
 
 
 class Situations:
-    """Puts one target into the situations that tests need."""
+    """Puts one target into the situations that tests need; `on_purchase` hears of every subscription that is bought."""
 
     def __init__(
         self, driver: Driver, client: FulfillmentClient, *, redactor: Redactor, publisher_id: str | None = None
@@ -102,6 +102,7 @@ class Situations:
         self.client = client
         self.publisher_id = publisher_id
         self._redactor = redactor
+        self.on_purchase: Callable[[str, OfferInfo], None] = lambda _subscription_id, _offer: None
         self._settling = Patience(shortest=2.0, longest=SETTLING)
         self._offers: tuple[OfferInfo, ...] | None = None
 
@@ -219,6 +220,7 @@ class Situations:
 
     def _purchase(self, bought: Bought, offer: OfferInfo, info: PlanInfo, quantity: int | None) -> Purchase:
         self._redactor.learn(bought.token, "purchase-token")
+        self.on_purchase(bought.subscription_id, offer)
         return Purchase(
             id=bought.subscription_id,
             token=bought.token,

@@ -11,6 +11,7 @@ from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.backend.notifications import Notification
 from fulfillment_conformance.backend.patience import Patience
 from fulfillment_conformance.backend.receiver import Reaction, Receiver
+from fulfillment_conformance.backend.signs import NOTIFICATIONS
 from fulfillment_conformance.backend.situations import Purchase, Situations
 from fulfillment_conformance.backend.under_test import MarketplaceUnderTest
 from fulfillment_conformance.drivers.base import DeliveryRecord
@@ -38,11 +39,22 @@ QUIET_SECONDS = 3.0
 class Webhook:
     """The notifications of one target: heard at the suite's own webhook, else read in the target's records of them."""
 
-    def __init__(self, situations: Situations, receiver: Receiver | None, *, observer: Observer) -> None:
-        """Listen at `receiver`; None where the target's webhook address cannot be set."""
+    def __init__(
+        self,
+        situations: Situations,
+        receiver: Receiver | None,
+        *,
+        observer: Observer,
+        on_listening: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Listen at `receiver`; None where the target's webhook address cannot be set.
+
+        `observer` hears of notifications that the target has recorded, `on_listening` whenever a test listens for some.
+        """
         self._situations = situations
         self._receiver = receiver
         self._observer = observer
+        self._on_listening = on_listening
         self._recorded: dict[tuple[str, int], Notification] = {}
         self._late = Patience(shortest=2.0, longest=LATE_SECONDS)
         self._quiet = Patience(shortest=1.0, longest=QUIET_SECONDS)
@@ -146,6 +158,7 @@ class Webhook:
             time.sleep(0.2)  # the target's records can only be asked for
 
     def _of(self, purchase: Purchase, action: str | None = None) -> list[Notification]:
+        self._on_listening()
         if self._receiver is not None:
             calls = self._receiver.calls(purchase.id)
         elif self._situations.has("deliveries"):
@@ -188,14 +201,22 @@ def open_webhook(run: Run, under_test: MarketplaceUnderTest) -> Iterator[Webhook
     target = run.target
     assert isinstance(target, MarketplaceTarget)
     driver = under_test.driver
+
+    def observe(exchange: Exchange) -> None:
+        run.recorder(exchange)
+        run.life(exchange)
+
+    def listening() -> None:
+        run.life.called(NOTIFICATIONS)
+
     if "webhook" not in driver.capabilities:
-        yield Webhook(under_test.situations, None, observer=run.recorder)
+        yield Webhook(under_test.situations, None, observer=observe, on_listening=listening)
         return
-    receiver = Receiver(observer=run.recorder, clock=getattr(driver, "peek_time", lambda: None))
+    receiver = Receiver(observer=observe, clock=getattr(driver, "peek_time", lambda: None))
     with serve(receiver, host=target.webhook_listen.host, port=target.webhook_listen.port) as serving:
         driver.set_webhook(f"{serving.url}/webhook")
         try:
-            yield Webhook(under_test.situations, receiver, observer=run.recorder)
+            yield Webhook(under_test.situations, receiver, observer=observe, on_listening=listening)
         finally:
             with suppress(ConformanceError, Interruption):  # a target that is gone by now has been judged for it
                 driver.set_webhook(None)

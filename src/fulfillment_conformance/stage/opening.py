@@ -31,6 +31,7 @@ from fulfillment_conformance.stage.customer import Customer, with_token
 from fulfillment_conformance.stage.embedded import embedded_service
 from fulfillment_conformance.stage.microsoft import Microsoft
 from fulfillment_conformance.stage.publisher import Publisher, Service
+from fulfillment_conformance.stage.signs import PublisherSigns
 from fulfillment_conformance.target import PlayedMarketplace, PublisherTarget
 
 UNRELATED_OFFER = "conformance-something-else"
@@ -250,6 +251,7 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         run.recorder(exchange)
         for stage in opened:
             stage.silence.notice(exchange)
+            run.life(exchange)
 
     with ExitStack() as stack:
         played = target.marketplace
@@ -293,6 +295,7 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         microsoft.addresses(webhook=service.webhook, landing_page=service.landing_page)
         _fly(preflight, stage)
         opened.append(stage)
+        run.life.signs = PublisherSigns(service, run.life)
         run.ready = True
         yield stage
 

@@ -1,0 +1,66 @@
+"""A last chance for parts of a marketplace that tests called and that did not come to show that they work.
+
+In a whole run they have long done so, and nothing is sent. Where a few requirements were asked for, the tests of them
+may have seen refusals alone; then one subscription goes through its life, looked at on the way.
+"""
+
+from contextlib import suppress
+
+from fulfillment_conformance.backend.signs import NOTIFICATIONS
+from fulfillment_conformance.backend.situations import Purchase
+from fulfillment_conformance.backend.under_test import MarketplaceUnderTest
+from fulfillment_conformance.backend.webhook import Webhook
+from fulfillment_conformance.errors import ConformanceError
+from fulfillment_conformance.interruptions import Interruption
+from fulfillment_conformance.run import Run
+
+MOST_PAGES = 100
+"""Pages of the list that are searched for a fresh purchase."""
+
+
+def give_proof(run: Run, under_test: MarketplaceUnderTest, webhook: Webhook) -> None:
+    """Let a marketplace show that what tests have called works; what it cannot show is left as it is."""
+    unproven = run.life.unproven
+    for_real = under_test.driver.name == "live"  # there each step costs money, or cannot be taken back
+    if not unproven or run.gone is not None or for_real or not under_test.situations.has("purchases"):
+        return
+    with run.recorder.apart("signs of life"), suppress(Interruption, ConformanceError):
+        _live(under_test, webhook, unproven)
+
+
+def _live(under_test: MarketplaceUnderTest, webhook: Webhook, unproven: frozenset[str]) -> None:
+    situations, client = under_test.situations, under_test.client
+    purchase = situations.buy(None)
+    client.resolve(purchase.token)
+    if "list subscriptions" in unproven:
+        _search_list(under_test, purchase)
+    situations.activate(purchase)
+    if "list available plans" in unproven:
+        client.list_available_plans(purchase.id)
+    for kind, part in (("plan", "change plan"), ("seats", "change quantity")):
+        if part in unproven:
+            with suppress(Interruption):
+                of = purchase if kind == "plan" else situations.subscribed("per-seat")
+                change = situations.begin_change(of, kind, by="publisher")  # type: ignore[arg-type] # one of the two
+                client.get_operation(of.id, change.operation_id)
+    if unproven & {"get operation", "list operations", "update operation"}:
+        with suppress(Interruption):
+            change = situations.pending_change(of=situations.subscribed(None))
+            client.list_operations(change.purchase.id)
+            client.update_operation(change.purchase.id, change.operation_id, "Success")
+            situations.ended(change)
+    if NOTIFICATIONS in unproven:
+        suspended = situations.suspended(None)
+        webhook.hears(suspended, "Suspend")
+    if "cancel" in unproven:
+        cancelled = client.cancel(purchase.id)
+        if cancelled.is_success:
+            situations.wait_for_status(purchase, "Unsubscribed")
+
+
+def _search_list(under_test: MarketplaceUnderTest, purchase: Purchase) -> None:
+    page = under_test.client.list_subscriptions()
+    for _ in range(MOST_PAGES):
+        if page.next_link is None or purchase.id.lower() in page.text.lower():
+            return
+        page = under_test.client.follow(page.next_link)
