@@ -90,8 +90,8 @@ def _result(one: ReportedRequirement, results: RunResults, index: int) -> dict[s
     }
     if tests := [_test(name) for name in one.result.tests]:
         result["relatedLocations"] = tests
-    if known := results.waivers.get(one.id):
-        justification = visible(known.reason)
+    if one.kind == "waived":
+        justification = visible(one.result.reason)
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": justification}]
     return result
 
@@ -104,8 +104,8 @@ def _told(one: ReportedRequirement, results: RunResults) -> str:
         parts.append(f"{told} What to change: {advice.what_to_change(check, results)}")
     if len(one.findings) > _MOST_CHECKS:
         parts.append(f"{len(one.findings) - _MOST_CHECKS} more findings stand in results.json.")
-    if known := results.waivers.get(one.id):
-        parts.append(f"Known failure: {known.reason}")
+    if one.kind == "waived":
+        parts.append(f"Known failure: {one.result.reason}")
     parts.append(f"Judge it again: {advice.command_line(results, one.id)}")
     return "\n".join(_text(part) for part in parts)
 
