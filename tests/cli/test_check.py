@@ -1,7 +1,11 @@
 from pathlib import Path
 
+import httpx2
 import pytest
 from tests.commands import call
+
+from fulfillment_conformance.emulator import Emulator
+from fulfillment_conformance.serving import serve
 
 EMBEDDED = {
     "marketplace": "role: marketplace\nmarketplace:\n  driver: embedded\n",
@@ -52,3 +56,17 @@ def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     call("check", "--target", "target.yaml")
 
     assert [path.name for path in tmp_path.iterdir()] == ["target.yaml"]
+
+
+def test_what_was_bought_in_a_sandbox_stays(tmp_path: Path) -> None:
+    emulator = Emulator()
+    with serve(emulator.app) as serving:
+        ordered = httpx2.post(
+            f"{serving.url}/control/purchases", json={"offerId": "contoso-crm", "planId": "gold"}, trust_env=False
+        )
+        file = tmp_path / "target.yaml"
+        file.write_text(f"role: marketplace\nmarketplace:\n  base_url: {serving.url}/api\n", encoding="utf-8")
+        said = call("check", "--target", file)
+
+    assert said.code == 0, said.text
+    assert emulator.market.issue_token(ordered.json()["subscriptionId"]), "its customer can still come back"

@@ -66,8 +66,15 @@ class MarketplaceUnderTest:
 
 
 @contextmanager
-def open_marketplace(run: Run, preflight: Preflight | None = None) -> Iterator[MarketplaceUnderTest]:
+def open_marketplace(
+    run: Run, preflight: Preflight | None = None, *, start_over: bool = True
+) -> Iterator[MarketplaceUnderTest]:
     """Reach the run's target and make sure that judging it makes sense.
+
+    Args:
+        run: the run.
+        preflight: who is told what is found.
+        start_over: let the sandbox forget what was bought there, where it can; who only looks must not.
 
     Raises:
         UsageProblem: the target file names a driver that cannot be loaded.
@@ -95,7 +102,7 @@ def open_marketplace(run: Run, preflight: Preflight | None = None) -> Iterator[M
         base_url = target.base_url or driver.base_url  # type: ignore[attr-defined] # the embedded driver knows its own
         client = FulfillmentClient(base_url, http=http, access_token=_token_source(run, target, driver, http))
         situations = Situations(driver, client, redactor=run.redactor, publisher_id=target.publisher_id)
-        _fly(preflight, driver, http, client, situations, base_url)
+        _fly(preflight, driver, http, client, situations, base_url, start_over=start_over)
         under_test = MarketplaceUnderTest(driver, http, client, situations, run.redactor)
         opened.append(under_test)
         run.ready = True
@@ -141,12 +148,15 @@ def _fly(
     client: FulfillmentClient,
     situations: Situations,
     base_url: str,
+    *,
+    start_over: bool,
 ) -> None:
+    start_over = start_over and "reset" in driver.capabilities
     first = http.send("GET", f"{base_url}/saas/subscriptions?api-version=2018-08-31", purpose="is anybody there?")
     preflight.look("reachable", lambda: reachable(first, base_url, "marketplace.base_url"))
     preflight.look("clock", lambda: clocks_agree(first, base_url))
     preflight.look("arranging", lambda: f"{driver.name}: {', '.join(sorted(driver.capabilities)) or 'nothing'}")
-    if "reset" in driver.capabilities:
+    if start_over:
         driver.reset()
     preflight.look("access token", lambda: "obtained" if client._access_token() else "none")
     answers = [client.list_subscriptions(), client.resolve("preflight"), client.get_subscription("preflight")]
@@ -155,7 +165,7 @@ def _fly(
     if "purchases" in driver.capabilities:
         preflight.look("plans", lambda: f"{sum(len(offer.plans) for offer in situations.offers)} plans on offer")
         preflight.look("purchases", lambda: _trial_purchase(client, situations, base_url))
-        if "reset" in driver.capabilities:
+        if start_over:
             driver.reset()
 
 

@@ -1,6 +1,7 @@
 """`fulfillment-conformance check`: look before a run."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ def check(target: Path, profile: Any) -> None:
     """Look before a run whether the target can be judged at all.
 
     Looks at configuration, reachability, clocks, access token and plans. Nothing found is booked on the target.
+    A sandbox keeps what was bought there, and one purchase is added; only a run lets it start over.
     """
     from fulfillment_conformance.backend.under_test import open_marketplace
     from fulfillment_conformance.errors import ConformanceError
@@ -34,7 +36,7 @@ def check(target: Path, profile: Any) -> None:
         _show(finding, prepared.redactor.text(finding.seen))
 
     tell(Finding("target file", True, f"{target}, role {prepared.role}, profile {prepared.profile}"))
-    opener = open_marketplace if prepared.role == "marketplace" else open_stage
+    opener = partial(open_marketplace, start_over=False) if prepared.role == "marketplace" else open_stage
     try:
         with opener(prepared, Preflight(tell)):
             click.echo("ready: nothing stands in the way of a run")
