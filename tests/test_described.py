@@ -224,8 +224,17 @@ def test_what_a_list_nests_is_judged_in_the_name_of_the_list_only(
     described(exchange("GET", "", 200, page))
     described(exchange("POST", "/resolve", 200, resolved))
 
-    assert places(described) == [("listSubscriptions", "/subscriptions/0/planId"), ("resolve", "/subscription/planId")]
-    assert not {row for breach in described.breaches for row in breach.requirements if row.startswith("GET-")}
+    page["subscriptions"][0]["saasSubscriptionStatus"] = resolved["subscription"]["saasSubscriptionStatus"] = "odd"
+    described(exchange("GET", "", 200, page))
+    described(exchange("POST", "/resolve", 200, resolved))
+
+    assert sorted(places(described)) == [
+        ("listSubscriptions", "/subscriptions/0/planId"),
+        ("listSubscriptions", "/subscriptions/0/saasSubscriptionStatus"),
+        ("resolve", "/subscription/planId"),
+        ("resolve", "/subscription/saasSubscriptionStatus"),
+    ]
+    assert {row.partition("-")[0] for breach in described.breaches for row in breach.requirements} <= {"LST", "RES"}
 
 
 # --- lists of nothing, echoes ---

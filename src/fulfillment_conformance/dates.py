@@ -27,10 +27,8 @@ def moment_of(value: Any) -> datetime | None:
 def _parsed(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
-    # Seven fractional digits, as .NET writes them, are one more than Python reads.
-    trimmed = re.sub(r"(\.\d{6})\d+", r"\1", value.strip())
     try:
-        return isoparser().isoparse(trimmed)
+        return isoparser().isoparse(value.strip())  # any number of fractional digits; .NET writes seven
     except ValueError:
         return None
 

@@ -247,6 +247,9 @@ def test_a_story_is_repeated_by_its_changes_and_its_last_look() -> None:
     assert "s3cret-token" not in "".join(lines)
 
 
-@pytest.mark.parametrize(("methods", "told"), [([], 0), (["GET"], 1), (["PATCH"], 1), (["GET", "GET"], 1)])
+@pytest.mark.parametrize(
+    ("methods", "told"),
+    [([], 0), (["GET"], 1), (["PATCH"], 1), (["GET", "GET"], 1), (["PATCH", "GET"], 2), (["PATCH", "PATCH"], 2)],
+)
 def test_the_last_call_of_a_story_is_always_told(methods: list[str], told: int) -> None:
     assert len(curl_lines([call(method, "/s") for method in methods], Redactor())) == told
