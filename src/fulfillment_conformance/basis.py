@@ -389,8 +389,13 @@ def find(recorded: Mapping[str, Any], place: Place) -> Any:
             return _below(_body(side), path)
 
 
+def is_kept(message: Mapping[str, Any]) -> bool:
+    """Whether the record has the whole body of a request or an answer."""
+    return "bodyCutAt" not in message and not re.match(r"\[\d+ bytes that are not UTF-8 text", message["body"])
+
+
 def _body(side: Mapping[str, Any]) -> Any:
-    if "bodyCutAt" in side or re.match(r"\[\d+ bytes that are not UTF-8 text", side["body"]):
+    if not is_kept(side):
         raise NotRecorded
     try:
         return json.loads(side["body"], parse_constant=_refuse) if side["body"].strip() else ABSENT

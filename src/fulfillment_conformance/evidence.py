@@ -38,14 +38,15 @@ class Recorder:
     line; the plugin keeps it current.
     """
 
-    def __init__(self, path: Path | None, redactor: Redactor, *, prefix: str = "") -> None:
-        """Open the file for writing; `path` None numbers without keeping.
+    def __init__(self, path: Path | None, redactor: Redactor, *, prefix: str = "", run: str = "") -> None:
+        """Open the file for writing; `path` None numbers without keeping. `run` is the run's name, put on each line.
 
         Raises:
             UsageProblem: the file cannot be written.
         """
         self.redactor = redactor
         self.test = ""
+        self._run = run
         self._prefix = prefix
         self._count = 0
         self._lock = threading.Lock()
@@ -69,7 +70,7 @@ class Recorder:
                 exchange.number = f"{self._prefix}{self._count}"
             self._numbers.append(exchange.number)
             if self._file is not None:
-                data = redacted(exchange, self.redactor, test=self.test)
+                data = redacted(exchange, self.redactor, test=self.test, run=self._run)
                 self._recent.append(data)
                 self._file.write(_line(data))
                 self._file.flush()
@@ -112,13 +113,13 @@ class Recorder:
         self.close()
 
 
-def redacted(exchange: Exchange, redactor: Redactor, *, test: str = "") -> dict[str, Any]:
+def redacted(exchange: Exchange, redactor: Redactor, *, test: str = "", run: str = "") -> dict[str, Any]:
     """Return an exchange as JSON data without secrets and personal data."""
     # A secret that is found by its place may have been repeated before that place.
-    return redactor.settled(lambda: _redacted(exchange, redactor, test))
+    return redactor.settled(lambda: _redacted(exchange, redactor, test, run))
 
 
-def _redacted(exchange: Exchange, redactor: Redactor, test: str) -> dict[str, Any]:
+def _redacted(exchange: Exchange, redactor: Redactor, test: str, run: str) -> dict[str, Any]:
     response = None
     if exchange.status is not None:
         response = {
@@ -127,7 +128,7 @@ def _redacted(exchange: Exchange, redactor: Redactor, test: str) -> dict[str, An
             **_body(exchange.response_body, exchange.response_headers, redactor),
         }
     return {
-        "run": redactor.run_id,
+        "run": run,
         "number": exchange.number,
         "test": test,
         "sender": exchange.sender,

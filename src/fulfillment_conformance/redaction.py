@@ -109,7 +109,7 @@ class Redactor:
         """Start with secrets known beforehand; `key` lets workers of one run agree on their placeholders."""
         self.key = key or secrets.token_bytes(16)
         self.run_id = hmac.new(self.key, b"run", hashlib.sha256).hexdigest()[:16]
-        """A name for the run, the same in all of its workers, that tells nothing about the key."""
+        """What tells this run from others, the same in all of its workers; it tells nothing about the key."""
         self._learned = LearnedValues()
         self._by_place: set[str] = set()
         self._clean: set[str] = set()

@@ -102,6 +102,11 @@ class Run:
         return in_force(self.known, on=self.started.date())
 
     @property
+    def name(self) -> str:
+        """What every exchange of this run carries, in all of its workers, and no other run's does."""
+        return _name(self.seed, self.redactor)
+
+    @property
     def seed(self) -> int:
         """The seed in force."""
         assert self.options.seed is not None, "chosen by `prepare`"
@@ -152,8 +157,13 @@ def prepare(
     path = None
     if options.output is not None:
         path = options.output / (f"exchanges.{worker}.jsonl" if worker else EXCHANGES)
-    recorder = Recorder(path, redactor, prefix=f"{worker}-" if worker else "")
+    assert options.seed is not None
+    recorder = Recorder(path, redactor, prefix=f"{worker}-" if worker else "", run=_name(options.seed, redactor))
     return Run(options, target, catalogue, redactor, recorder, scope, known)
+
+
+def _name(seed: int, redactor: Redactor) -> str:
+    return f"{seed}-{redactor.run_id}"
 
 
 @functools.cache
@@ -300,7 +310,7 @@ def results_of(
         set=run.options.set_name,
         profile=run.profile,
         seed=run.seed,
-        run=run.redactor.run_id,
+        run=run.name,
         target=run.redactor.data(run.target.describe()),
         environment=environment(),
         verdict=conclusion.verdict,

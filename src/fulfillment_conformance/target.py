@@ -43,6 +43,7 @@ from fulfillment_conformance.fieldtypes import (
 )
 from fulfillment_conformance.filemodel import FileModel, complaints, validate
 from fulfillment_conformance.live.section import LiveSection
+from fulfillment_conformance.product import Product
 from fulfillment_conformance.variables import substitute
 from fulfillment_conformance.yamlfile import InvalidContent, given, nearest, read
 
@@ -213,6 +214,7 @@ class MarketplaceTarget(_Target):
     profile: Literal["documented", "observed"] | None = None
     deviations: tuple[Text, ...] = Field(default=(), strict=False)
     live: LiveSection | None = None
+    _product: Product | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -255,6 +257,11 @@ class MarketplaceTarget(_Target):
     def role(self) -> Literal["marketplace"]:
         """Which side is judged."""
         return "marketplace"
+
+    @property
+    def product(self) -> Product | None:
+        """What is sold there, for a certificate; it stands beside `marketplace` in the file."""
+        return self._product
 
     @property
     def isolated(self) -> bool:
@@ -565,6 +572,7 @@ class PublisherTarget(_Target):
     )
     claims: Claims = Claims()
     known: ExistingFile | None = None
+    product: Product | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -602,6 +610,7 @@ class _MarketplaceFile(FileModel):
     role: Literal["marketplace"]
     marketplace: MarketplaceTarget = Field(description="a mapping that says where the marketplace is")
     known: ExistingFile | None = None
+    product: Product | None = None
 
 
 def load_target(
@@ -634,6 +643,7 @@ def load_target(
         document = substitute(document, _MarketplaceFile, environ)
         whole = validate(document, _MarketplaceFile, context=context)
         target, known = whole.marketplace, whole.known
+        target._product = whole.product
     else:
         document = substitute(document, PublisherTarget, environ)
         target = validate(document, PublisherTarget, context=context)

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from fulfillment_conformance import __version__
+from fulfillment_conformance.cli.certify import certify
 from fulfillment_conformance.cli.check import check
 from fulfillment_conformance.cli.compare import compare
 from fulfillment_conformance.cli.demo import demo
@@ -24,6 +25,7 @@ from fulfillment_conformance.cli.list import list_requirements
 from fulfillment_conformance.cli.matrix import matrix
 from fulfillment_conformance.cli.restore import restore
 from fulfillment_conformance.cli.run import run
+from fulfillment_conformance.cli.verify import verify
 from fulfillment_conformance.errors import ConformanceError
 from fulfillment_conformance.outcome import ExitCode
 from fulfillment_conformance.termination import termination_interrupts
@@ -67,7 +69,20 @@ def app() -> None:
     """Judge implementations of the Azure Marketplace SaaS Fulfillment API v2, and publishers that integrate with it."""
 
 
-for _command in (demo, emulate, check, run, list_requirements, explain, inventory, restore, compare, matrix):
+for _command in (
+    demo,
+    emulate,
+    check,
+    run,
+    list_requirements,
+    explain,
+    inventory,
+    restore,
+    compare,
+    matrix,
+    certify,
+    verify,
+):
     app.add_command(_command)
 
 
