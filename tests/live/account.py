@@ -29,6 +29,8 @@ UNLISTED = "9a5e08d3-b714-4c60-92fb-6e1d3c7a4805"
 SECRET = "a-secret-from-the-portal~Q8"
 TOKEN = "T25seS1mb3ItdGVzdHM/K2NhbmFyeStwdXJjaGFzZS90b2tlbj09"
 ENVIRONMENT = {"CLIENT_SECRET": SECRET, "PURCHASE_TOKEN": TOKEN}
+"""What the file's owner has set; a test may set something wrong."""
+IN_TRUTH = dict(ENVIRONMENT)
 
 OFFERS = [
     {"offerId": "contoso-crm-preview", "plans": [{"planId": "silver"}, {"planId": "gold"}]},
@@ -124,7 +126,7 @@ def account(folder: Path, live: Mapping[str, Any] | None = None, **changes: Any)
     """
     everything = [*subscriptions(), {"id": UNLISTED, "offer": "contoso-crm-preview", "plan": "silver"}]
     arrived: list[Exchange] = []
-    whole = load(write(folder, {"subscriptions": everything}))
+    whole = load(write(folder, {"subscriptions": everything}), IN_TRUTH)
     with stand_in(whole, observer=arrived.append, folder=folder) as running:
         there = {host: str(place) for host, place in running.target.addresses.items()}
         file = write(folder, live, **{"addresses": there, "tls_ca": str(running.target.tls_ca), **changes})

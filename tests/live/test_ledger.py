@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def ledger(tmp_path: Path) -> Iterator[Callable[..., Ledger]]:
 
         def ledger(clock: Clock | None = None, *, day: int = 100, minute: float = 60, api: str = "a") -> Ledger:
             path = tmp_path / "deep" / "ledger.sqlite"
-            limits = {"requests_per_day": day, "requests_per_minute": minute}
+            limits: dict[str, Any] = {"requests_per_day": day, "requests_per_minute": minute}
             return opened.enter_context(Ledger(path, api=api, clock=clock or Clock(), **limits))
 
         yield ledger
@@ -146,6 +147,7 @@ def test_threads_share_one_budget(ledger: Opens) -> None:
 WORKER = """
 import sys
 from pathlib import Path
+from typing import Any
 from fulfillment_conformance.live.ledger import BudgetSpent, Ledger
 book = Ledger(Path(sys.argv[1]), api="a", requests_per_day=80, requests_per_minute=60)
 count = 0

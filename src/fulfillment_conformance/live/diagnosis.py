@@ -16,6 +16,7 @@ SKEW_SECONDS: Final = 300.0
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile(r"AADSTS(\d+)")
 
+_NO_TENANTS = frozenset({"common", "organizations", "consumers"})
 _REGISTRATION = "Entra admin center > App registrations > your application"
 _CREDENTIALS = f"{_REGISTRATION} > Certificates & secrets"
 _ENTERPRISE = "Entra admin center > Enterprise applications"
@@ -294,6 +295,8 @@ def of_entra(answer: Mapping[str, Any], asked: Asked) -> Diagnosis:
         asked: what was asked for.
     """
     said = str(answer.get("error_description") or answer.get("error") or "")
+    if asked.tenant_id.lower() in _NO_TENANTS:
+        return ENTRA[0].diagnosis
     codes = answer.get("error_codes")
     numbers = [int(code) for code in codes if str(code).isdecimal()] if isinstance(codes, list) else []
     numbers += [int(number) for number in _NUMBER.findall(said)]

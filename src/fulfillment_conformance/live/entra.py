@@ -188,8 +188,8 @@ class EntraTokens:
                     [f"{application.resource}/.default"],
                     **({"data": {"resource": application.resource}} if application.endpoint == "v1" else {}),
                 )
-        except ValueError as error:
-            raise self._no_token(session.last_document or {"error": str(error)}) from None
+        except (ValueError, msal.exceptions.MsalError) as error:
+            raise self._no_token(session.last_document or {"error": f"{error} {session.busy}".strip()}) from None
         token = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(token, str) or not token:
             raise self._no_token(answer if isinstance(answer, dict) else {})
@@ -230,6 +230,12 @@ class _Session:
         except ValueError:
             return None
         return document if isinstance(document, dict) and "error" in document else None
+
+    @property
+    def busy(self) -> str:
+        """A number of Entra's for an answer of 500 or more that names none; nothing for any other answer."""
+        status = self._last.status if self._last is not None else None
+        return "AADSTS90033" if status is not None and status >= 500 else ""
 
     def get(self, url: str, *, params: Any = None, headers: Any = None, **_: Any) -> "_Response":
         return self._send("GET", url, params, headers, b"", "read the tenant's metadata")
