@@ -50,7 +50,7 @@ sys.exit(0 if answer.is_success else 3)
 
 
 @contextlib.contextmanager
-def opened(folder: Path, *, sign_in: bool) -> Iterator[Stage]:
+def opened(folder: Path, *, sign_in: bool = False, trusting: bool = True) -> Iterator[Stage]:
     own, proxy = free_port(), free_port()
     authority = folder / ".fulfillment-conformance"
     CertificateAuthority.kept_in(authority)
@@ -58,7 +58,7 @@ def opened(folder: Path, *, sign_in: bool) -> Iterator[Stage]:
         tenant_id=IDENTITY["tenant_id"],
         client_id=IDENTITY["client_id"],
         client_secret=SECRET,
-        ca_file=authority / "fulfillment-conformance-ca.pem",
+        ca_file=authority / "fulfillment-conformance-ca.pem" if trusting else None,
         proxy=f"http://127.0.0.1:{proxy}",
         public_url=f"http://127.0.0.1:{own}",
         sign_in=SignIn(client_id=SIGN_IN_CLIENT, client_secret=SECRET) if sign_in else None,
@@ -73,7 +73,7 @@ def opened(folder: Path, *, sign_in: bool) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with opened(tmp_path_factory.mktemp("stage"), sign_in=False) as stage:
+    with opened(tmp_path_factory.mktemp("stage")) as stage:
         yield stage
 
 
@@ -173,3 +173,12 @@ def test_by_hand_without_a_terminal(stage: Stage, tmp_path: Path, monkeypatch: p
 
     with pytest.raises(CannotArrange, match="there is no terminal to ask at"):
         buyer(stage, {"by_hand": "Confirm."}).onboard()
+
+
+def test_a_service_that_does_not_trust_the_authority_is_told_so(tmp_path: Path) -> None:
+    with opened(tmp_path, trusting=False) as stage:
+        customer = buyer(stage, {"submit": "form"})
+        with pytest.raises(
+            Precondition, match=r"CONNECT https://login\.microsoftonline\.com/ by its proxy: .* did not"
+        ):
+            customer.onboard()

@@ -350,6 +350,7 @@ class Customer:
         if status != "Subscribed":
             seen = f"activate was answered {activated.status}" if activated else "the publisher did not call activate"
             shown = f"; its page answered {_shown(self.page)}" if self.page else ""
+            shown += "".join(f"; {refusal}" for refusal in self.microsoft.refused_tunnels(since=mark)[-1:])
             raise Precondition(f"the purchase was not activated (ACT-004): {seen}{shown}", activated)
         self.remember()
 

@@ -112,6 +112,14 @@ class Microsoft:
                     found.append(exchange)
         return found
 
+    def refused_tunnels(self, *, since: int = 0) -> list[str]:
+        """Say what the proxy has refused, and which TLS handshakes failed, where Microsoft's addresses are played."""
+        return [
+            f"{call.method} {call.url} by its proxy: {call.error or f'{call.status}, {call.purpose}'}"
+            for call in self.since(since)
+            if call.receiver == "elsewhere" and call.status != 200
+        ]
+
     # --- bad days ---
 
     @contextmanager
