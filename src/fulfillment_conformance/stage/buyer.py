@@ -130,7 +130,7 @@ class Buyer:
         if str(form.get("method") or "get").lower() == "post":
             body = urlencode(values).encode()
             return self._go("POST", action, body, "application/x-www-form-urlencoded", purpose)
-        return self._go("GET", f"{action.split('?')[0]}?{urlencode(values)}", b"", None, purpose)
+        return self._go("GET", urlsplit(action)._replace(query=urlencode(values)).geturl(), b"", None, purpose)
 
     def post(self, url: str, body: bytes, content_type: str, purpose: str = "post") -> Page:
         """Send what a page's script would send."""
@@ -275,15 +275,15 @@ def _fields(form: Tag) -> dict[str, str]:
     values: dict[str, str] = {}
     for element in form.select("input[name], textarea[name], select[name]"):
         name, kind = str(element["name"]), str(element.get("type") or "").lower()
-        if kind in {"submit", "button", "image", "file", "reset"}:
+        if kind in {"submit", "button", "image", "file", "reset"} or element.has_attr("disabled"):
             continue
         if kind in {"checkbox", "radio"} and not element.has_attr("checked"):
             continue
         if element.name == "select":
             chosen = element.select_one("option[selected]") or element.select_one("option")
-            values[name] = str(chosen.get("value") or chosen.get_text()) if chosen else ""
+            values[name] = str(chosen.get("value", chosen.get_text())) if chosen else ""
         elif element.name == "textarea":
             values[name] = element.get_text()
         else:
-            values[name] = str(element.get("value") or "")
+            values[name] = str(element.get("value", "on" if kind in {"checkbox", "radio"} else ""))
     return values
