@@ -154,6 +154,7 @@ def test_a_token_is_used_until_it_expires_and_then_renewed(microsoft, publisher,
         announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
         first = publisher.receives(announcement)
         subscribed.settles(announcement)
+        refused = [call for call in subscribed.calls() if call.status == 401]
         renewals = [call for call in microsoft.called("token", since=mark) if call.status == 200]
         microsoft.wait(lambda: None, seconds=1.1 if renewals else 0.0)
     short_lived = {answered(call).get("access_token") for call in renewals}
@@ -161,12 +162,15 @@ def test_a_token_is_used_until_it_expires_and_then_renewed(microsoft, publisher,
     answers = [publisher.receives(announcement, forged=True), publisher.receives(announcement)]
     later = subscribed.calls()
 
-    check("AUT-027").that(
-        len(shared) == 1 and bool(renewals),
-        expected="one token for the calls of a flow, and another one after a 401",
-        actual=f"{len(shared)} tokens for {len(before)} calls; {len(renewals)} token requests after a 401",
-        rests_on=[*before, *renewals],
-    )
+    if len(shared) == 1 and not refused:
+        check("AUT-027").undecided("the notification led to no call that could be refused", rests_on=[first, *before])
+    else:
+        check("AUT-027").that(
+            len(shared) == 1 and bool(renewals),
+            expected="one token for the calls of a flow, and another one after a 401",
+            actual=f"{len(shared)} tokens for {len(before)} calls; {len(renewals)} token requests after a 401",
+            rests_on=[*before, *refused, *renewals],
+        )
     if not renewals:
         check("AUT-010").undecided(
             "the publisher asked for no other token when the marketplace refused the one it has with 401; whether it "

@@ -66,7 +66,7 @@ def test_both_addresses_are_served_by_https(publisher, addresses, check):
 @requirement("WHK-004")
 def test_the_webhook_is_no_detour(publisher, subscribed, check):
     """A genuine call is answered where it was sent: no redirect to https, to a slash at the end or to a login page."""
-    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    announcement = subscribed.an_event()
     answer = publisher.receives(announcement)
     subscribed.settles(announcement)
     if answer.status_code is None or not (answer.is_success or 300 <= answer.status_code < 400):
@@ -83,7 +83,7 @@ def test_the_webhook_is_no_detour(publisher, subscribed, check):
 @requirement("WHK-014", "LND-001", "LND-027")
 def test_both_addresses_are_ready_before_publishing(stage, publisher, subscribed, purchase, check):
     """Unsigned POST: refused. GET of the webhook: no server error. Landing page without token: a page."""
-    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    announcement = subscribed.an_event()
     unsigned = publisher.receives(announcement, authorization=())
     looked = publisher.receives(announcement, method="GET")
     page = stage.new_buyer().open(publisher.service.landing_page, "landing page without token")

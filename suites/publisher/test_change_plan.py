@@ -1,5 +1,6 @@
 """A customer changes the plan at the marketplace: validate, apply, report, or refuse in time (scenarios D01 to D14)."""
 
+import time
 import uuid
 from threading import Event
 
@@ -62,6 +63,12 @@ def test_the_operation_is_read_before_anything_is_done(publisher, subscribed, ch
     ]
     acted = [index for index, call in enumerate(calls) if call in outcome.patches]
 
+    if subscribed.claims.refuses_changes:
+        check("WHK-008").not_applicable("claims.refuses_changes: the publisher says that it refuses all changes")
+        return
+    if answer.is_client_error and not calls:
+        check("WHK-008").undecided("the notification was refused, and nothing was done", rests_on=[answer])
+        return
     check("WHK-008").that(
         bool(looked) and (not acted or looked[0] < acted[0]),
         expected=f"GET .../operations/{announcement.operation.id} before the outcome is reported",
@@ -125,10 +132,14 @@ def test_the_outcome_is_reported_in_time_and_after_the_change(microsoft, publish
         return answer
 
     def look():
-        try:
-            return subscribed.account() if reported.begun.wait(publisher.silence_limit) else None
-        finally:
-            looked_at.set()
+        begun = time.monotonic()
+        while not reported.begun.wait(0.02):
+            refused = replied.is_set() and not microsoft.was_taken(announcement.operation.id)
+            if refused or time.monotonic() - begun > publisher.silence_limit:
+                break
+        account = subscribed.account() if reported.begun.is_set() else None
+        looked_at.set()
+        return account
 
     meanwhile = Waits(lambda: replied.is_set() and looked_at.is_set(), REPORT_SECONDS)
     with microsoft.disturbed(meanwhile, call="settle_operation", of=subscribed.id, times=1) as reported:

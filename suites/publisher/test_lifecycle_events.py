@@ -87,6 +87,9 @@ def test_a_report_on_reinstate_may_be_answered_in_any_way(microsoft, publisher, 
         microsoft.advance(timedelta(seconds=11))
     words = [subscribed.word_of(patch) for patch in subscribed.patches(announcement.operation.id)]
 
+    if not words and (not answer.is_success or (account is not None and not account.gives_access)):
+        check("OPP-017").undecided("no PATCH was sent, and Reinstate was not carried out either", rests_on=[answer])
+        return
     check("OPP-017").that(
         answer.is_success and all(word == "Success" for word in words) and (account is None or account.gives_access),
         expected=f"200, PATCH Success or none (answered {status}), access",
@@ -126,6 +129,9 @@ def test_both_ways_out_of_a_suspension_are_taken(stage, publisher, check):
         announcement = getattr(customer, action)()
         answer = publisher.receives(announcement)
         customer.settles(announcement)
+        if not first.is_success:
+            check("LCY-027").undecided("Suspend was not taken in the first place", rests_on=[first, answer])
+            continue
         if action == "reinstate" and publisher.service.claims.refuses_reinstatement:
             check("LCY-027").accepted(answer)
             continue
@@ -302,6 +308,9 @@ def test_the_new_term_is_shown_in_the_end(microsoft, publisher, subscribed, chec
         answer = publisher.receives(announcement)
         account = subscribed.eventually(lambda now: str(now.term_end.value).startswith(str(new.end)))
 
+    if not answer.is_success:
+        check("EVT-046").undecided("Renew was not taken", rests_on=[answer])
+        return
     check("EVT-046").that(
         str(account.term_end.value).startswith(str(new.end)),
         expected=f"a term that ends on {new.end}",
@@ -329,16 +338,18 @@ def test_only_events_move_access_when_a_trial_or_a_term_ends(stage, publisher, c
         for each in check.each(*rows):
             each.untestable(WITHOUT_STATE)
         return
+    check("EVT-023").taken(renewed)
+    check("EVT-034").taken(ended)
     for each in check.each("EVT-023", "LCY-026"):
         each.that(
-            renewed.is_success and goes_on.gives_access,
-            expected="Renew after a trial: taken, access goes on",
+            goes_on.gives_access,
+            expected="Renew after a trial: access goes on",
             actual=f"{renewed.status_code}; {goes_on.status}",
             rests_on=[renewed, goes_on.exchange],
         )
     for each in check.each("EVT-034", "LCY-026"):
         each.that(
-            ended.is_success and before.gives_access and not account.gives_access,
+            before.gives_access and not account.gives_access,
             expected="access until Unsubscribe, none afterwards",
             actual=f"{before.status}; Unsubscribe {ended.status_code}; {account.status}",
             rests_on=[before.exchange, ended, account.exchange],

@@ -33,8 +33,11 @@ def asked():
 
 
 @requirement("CHP-007", "CHP-008", "CHP-019", "LCY-018", "WHK-042", "WHK-053")
-def test_a_plan_change_of_ones_own_is_asked_for_and_waits_for_its_notification(publisher, subscribed, asked, check):
+def test_a_plan_change_of_ones_own_is_asked_for_and_waits_for_its_notification(
+    stage, publisher, subscribed, asked, check
+):
     """PATCH subscription, then the notification, then the new plan, then the report; its source named or not."""
+    usual = stage.usual("change_plan")
     for shows_source in (True, False):
         plan = subscribed.other_plan().plan_id
         calls, early = asked(subscribed, subscribed.asks("change_plan", plan=plan))
@@ -80,7 +83,7 @@ def test_a_plan_change_of_ones_own_is_asked_for_and_waits_for_its_notification(p
         check("LCY-018").that(
             not early.differences
             and len(reports) == len(outcome.patches)
-            and (account is None or account.has(plan=subscribed.subscription.plan_id)),
+            and (account is None or not usual.works or account.has(plan=subscribed.subscription.plan_id)),
             expected="ask the marketplace, wait for its notification, apply, report",
             actual=f"before the notification {'; '.join(early.differences) or 'no change'}; afterwards "
             f"{account.plan if account else 'no state page'}; {briefly(list(outcome.patches), otherwise='no report')}",
@@ -97,6 +100,9 @@ def test_a_plan_change_of_ones_own_is_asked_for_and_waits_for_its_notification(p
             )
         else:
             check("WHK-042").not_applicable("claims.acknowledges_changes: the publisher says that it sends no PATCH")
+        if not usual.taken and not subscribed.claims.refuses_changes:
+            check("WHK-053").undecided("a change that a customer makes is not taken either", rests_on=usual.rests_on)
+            continue
         check("WHK-053").that(
             answer.is_success and outcome.operation.status == "Succeeded" and "Failure" not in outcome.words,
             expected=f"the publisher's own change taken, {'with' if shows_source else 'without'} its source named",
@@ -183,6 +189,11 @@ def test_a_request_is_followed_to_its_end(stage, microsoft, publisher, check):
     running = Rewrites(lambda operation: operation | {"status": "InProgress"}, "status")
     followed = {}
 
+    def begun(customer):
+        """Whether the marketplace has begun what a customer asked for on the publisher's page."""
+        calls = customer.awaits("cancel" if customer is leaves else "change_subscription")
+        return any(call.status == 202 for call in calls)
+
     def reads(customers, count):
         """Wait until each operation has been read so often, or time for an effect is over."""
         microsoft.wait(
@@ -204,7 +215,7 @@ def test_a_request_is_followed_to_its_end(stage, microsoft, publisher, check):
         if getattr(wishes, "cancel", ()):
             leaves.asks("cancel")
             followed["DEL-014"] = leaves
-        asking = list(dict.fromkeys(followed.values()))
+        asking = [customer for customer in dict.fromkeys(followed.values()) if begun(customer)]
         reads(asking, 1)
         for customer in asking:
             for announcement in microsoft.announcements(customer.id):

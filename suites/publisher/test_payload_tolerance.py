@@ -116,7 +116,7 @@ class Judge:
     def judges(self, check, forms):
         """Record one decision per form."""
         works = {}
-        for form in forms:
+        for form in sorted(forms, key=lambda each: each.event == END):  # no ending may disturb a change
             event = form.event
             if event == SEATS_CHANGE and not self.stage.sells_seats:
                 continue
@@ -225,6 +225,7 @@ def test_subscribe_for_an_active_subscription_is_taken_and_changes_nothing(micro
     announcement = subscribed.announced(Action.SUBSCRIBE)
     full = microsoft.payload(renewed) | {"id": announcement.operation.id, "action": "Subscribe"}
     twin = publisher.receives(renewed)
+    active = subscribed.eventually(lambda now: now.gives_access)
     subscribed.remember()
     answers = [
         publisher.receives(announcement, payload=full, forged=True),
@@ -233,8 +234,8 @@ def test_subscribe_for_an_active_subscription_is_taken_and_changes_nothing(micro
     effect = subscribed.effects()
 
     for answer, what in zip(answers, ("in full", "with six fields"), strict=True):
-        if not twin.is_success:
-            check("EVT-042").undecided("Renew was not taken either", rests_on=[twin, answer])
+        if not twin.is_success or (active is not None and not active.gives_access):
+            check("EVT-042").undecided("Renew was not taken, or ended access", rests_on=[twin, answer])
             continue
         check("EVT-042").that(
             answer.is_success and not effect.changes(),
@@ -273,7 +274,7 @@ def test_an_unknown_action_changes_nothing(microsoft, publisher, subscribed, che
 @requirement("WHK-043")
 def test_a_body_that_is_no_json_is_a_clients_mistake(publisher, subscribed, check):
     """Half an object, nothing at all: refused with 4xx, and the next good call works."""
-    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    announcement = subscribed.an_event()
     broken = [publisher.receives(announcement, payload=body, forged=True) for body in (b"{", b"", b"\xff\xfe{")]
     twin = publisher.receives(announcement)
     subscribed.settles(announcement)
@@ -285,7 +286,7 @@ def test_a_body_that_is_no_json_is_a_clients_mistake(publisher, subscribed, chec
 @requirement("WHK-052")
 def test_other_methods_do_no_harm(publisher, subscribed, check):
     """GET, HEAD, OPTIONS, PUT and DELETE of the webhook: no server error, no effect, and POST works afterwards."""
-    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    announcement = subscribed.an_event()
     answers = [
         publisher.receives(announcement, method=method) for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
     ]
@@ -294,7 +295,7 @@ def test_other_methods_do_no_harm(publisher, subscribed, check):
     subscribed.settles(announcement)
 
     for answer in answers:
-        if not twin.is_success and not subscribed.claims.refuses_changes:
+        if not twin.is_success:
             check("WHK-052").undecided("POST was not taken either", rests_on=[answer, twin])
             continue
         check("WHK-052").that(

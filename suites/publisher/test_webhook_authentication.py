@@ -24,8 +24,7 @@ def _hostile(requirement_id):
 @requirement("WHK-012", "WHK-004", "REG-016")
 def test_a_genuine_notification_is_taken(publisher, subscribed, check):
     """A right token, a real operation: its header comes through, and the webhook answers 200."""
-    refuses = publisher.service.claims.refuses_changes
-    announcement = subscribed.suspend() if refuses else subscribed.change_plan(subscribed.other_plan().plan_id)
+    announcement = subscribed.an_event()
     bare = publisher.receives(announcement, authorization=())
     answer = publisher.receives(announcement)
     # Who refuses this event may still believe its token: that shows at another one.
@@ -64,7 +63,7 @@ def test_both_token_versions_are_taken(stage, publisher, check):
 @requirement("WHK-012", "WHK-050")
 def test_without_keys_nothing_is_taken_on_trust(microsoft, publisher, subscribed, check):
     """A key that the publisher does not know yet, and the key endpoint is down: 5xx, no effect; taken afterwards."""
-    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    announcement = subscribed.an_event()
     with microsoft.another_signing_key() as signed:
         token = signed()
         with (
@@ -103,11 +102,11 @@ def test_a_new_signing_key_is_fetched_and_invented_ones_are_not_asked_for_withou
     stage, microsoft, publisher, subscribed, check
 ):
     """Microsoft signs with a key that it has just published: taken. Fifty invented key ids: a few requests for keys."""
-    first = publisher.receives(announcement := subscribed.change_plan(subscribed.other_plan().plan_id))
+    first = publisher.receives(announcement := subscribed.an_event())
     subscribed.settles(announcement)
     with microsoft.another_signing_key() as signed:
         mark = microsoft.mark
-        announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+        announcement = subscribed.an_event()
         answer = publisher.receives(announcement, token=signed(), forged=False)
         fetched = microsoft.called("keys", since=mark)
         subscribed.settles(announcement)
@@ -226,7 +225,7 @@ def test_a_refused_call_leaves_no_trace_in_an_account(publisher, attack, check):
 @requirement("WHK-014", "REG-006")
 def test_a_key_in_the_address_is_not_enough(publisher, subscribed, check):
     """A webhook address with a secret in it is no lock: without a token the call is refused all the same."""
-    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+    announcement = subscribed.an_event()
     refused = publisher.receives(announcement, authorization=())
     effect = subscribed.effects()
     twin = publisher.receives(announcement)
@@ -245,13 +244,13 @@ def test_a_key_in_the_address_is_not_enough(publisher, subscribed, check):
 @requirement("WHK-048")
 def test_two_minutes_between_the_clocks_are_forgiven(stage, publisher, subscribed, check):
     """Expired two minutes ago, valid in two minutes: clocks differ, and the event has its effect."""
-    genuine = publisher.receives(announcement := subscribed.change_plan(subscribed.other_plan().plan_id))
+    genuine = publisher.receives(announcement := subscribed.an_event())
     subscribed.settles(announcement)
     for name in Forge.names(expected="accepted", requirement="WHK-048"):
         forgery = stage.forge.make(name)
         for value in forgery.authorization:
             stage.hide(value)
-        announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+        announcement = subscribed.an_event()
         answer = publisher.receives(announcement, authorization=forgery.authorization, forged=False)
         subscribed.settles(announcement)
         if not answer.is_success:

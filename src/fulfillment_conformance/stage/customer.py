@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from fulfillment_conformance.emulator.faults import Planned
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import NotClaimed, Precondition
-from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Subscription
+from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Refused, Subscription
 from fulfillment_conformance.stage.buyer import Buyer, Page, forged
 from fulfillment_conformance.stage.by_hand import ask
 from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about
@@ -78,12 +78,20 @@ class Customer:
         """Let something happen at the marketplace and return the notification of it, not yet sent.
 
         From here on `effects` tells what the publisher did.
+
+        Raises:
+            Precondition: it cannot happen now, because of what the publisher has made of something before.
         """
         self.remember()
-        operation = self.microsoft.perform(command)
+        try:
+            operation = self.microsoft.perform(command)
+        except Refused as refusal:
+            raise Precondition(f"what should happen next is not possible: {refusal.message}") from refusal
         announcement = self.microsoft.announcement(operation)
         if announcement is None:
-            raise RuntimeError(f"{operation.action} of {self.id} announced nothing; its status is {operation.status}")
+            raise Precondition(
+                f"{operation.action} of {self.id} ended as {operation.status} at once: an earlier change is still open"
+            )
         return announcement
 
     def announced(self, action: Action = Action.SUBSCRIBE) -> Announcement:
@@ -104,6 +112,12 @@ class Customer:
             lambda operation: operation.action is Action.CHANGE_QUANTITY and operation.quantity == quantity
         )
         return waiting or self.happens(lambda market: market.customer_changes_quantity(self.id, quantity))
+
+    def an_event(self) -> Announcement:
+        """Let something happen that this publisher takes: another plan, or a suspension where it refuses changes."""
+        if not self.claims.refuses_changes:
+            return self.change_plan(self.other_plan().plan_id)
+        return self.suspend() if self.subscription.status == "Subscribed" else self.reinstate()
 
     def suspend(self) -> Announcement:
         """Payment is missing."""
@@ -304,26 +318,32 @@ class Customer:
         self.publisher.note_effect(came=came is not None, after=time.monotonic() - begun)
         return self.called(kind)
 
-    def awaits_repeat(self, kind: str, fault: Planned, *, silence: float = 0.0) -> list[Exchange]:
+    def awaits_repeat(
+        self, kind: str, fault: Planned, *, silence: float = 0.0, of: Announcement | None = None
+    ) -> list[Exchange]:
         """Return the calls of a kind, once one that met a fault has been made again or time for that is over.
 
         Args:
             kind: the kind of call.
             fault: what happens to the first of them.
             silence: for how many seconds the fault leaves a call unanswered; the publisher may give it up before.
+            of: the notification that the calls report the outcome of.
         """
-        limit = self.publisher.silence_limit if kind == "settle_operation" else self.publisher.effect_limit
-        if fault.begun.wait(limit):
+        if fault.begun.wait(self.publisher.effect_limit if of is None else self._report_limit(of)):
             self.microsoft.wait(lambda: self.called(kind) or None, seconds=silence + ACCEPTANCE_SECONDS)
             self.microsoft.wait(
                 lambda: len(self.called(kind)) > 1 or None, seconds=self.publisher.service.timeouts.effect
             )
         return self.called(kind)
 
-    def awaits_patches(self) -> list[Exchange]:
-        """Return the PATCH calls on operations, once there is one or none is to be expected."""
-        self.microsoft.wait(lambda: self.called("settle_operation") or None, seconds=self.publisher.silence_limit)
+    def awaits_patches(self, of: Announcement) -> list[Exchange]:
+        """Return the PATCH calls on operations after a notification, once there is one or none is to be expected."""
+        self.microsoft.wait(lambda: self.called("settle_operation") or None, seconds=self._report_limit(of))
         return self.called("settle_operation")
+
+    def _report_limit(self, of: Announcement) -> float:
+        """Return for how many seconds a report can be expected: not at all on what the publisher has refused."""
+        return self.publisher.silence_limit if self.microsoft.was_taken(of.operation.id) else 0.0
 
     def awaits_reads(self, *, after: Sequence[Exchange]) -> list[Exchange]:
         """Return the reads of this subscription that follow the last of some calls, once there is one."""

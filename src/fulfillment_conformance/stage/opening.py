@@ -32,6 +32,7 @@ from fulfillment_conformance.stage.embedded import embedded_service
 from fulfillment_conformance.stage.microsoft import Microsoft
 from fulfillment_conformance.stage.publisher import Publisher, Service
 from fulfillment_conformance.stage.signs import PublisherSigns
+from fulfillment_conformance.stage.usual import UsualEvents
 from fulfillment_conformance.target import PlayedMarketplace, PublisherTarget
 
 UNRELATED_OFFER = "conformance-something-else"
@@ -53,9 +54,11 @@ class Stage:
     _bystander: Customer | None = None
     _names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     silence: SilenceWatch = field(init=False)
+    usual: UsualEvents = field(init=False)
 
     def __post_init__(self) -> None:
         self.silence = SilenceWatch("publisher", self.answers)
+        self.usual = UsualEvents(self.subscribed)
 
     @property
     def refused_plans(self) -> tuple[str, ...]:

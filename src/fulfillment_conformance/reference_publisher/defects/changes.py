@@ -88,12 +88,12 @@ def takes_the_value_before_the_change(publisher: ReferencePublisher) -> None:
 
 
 def _never_follows_changes(publisher: ReferencePublisher) -> None:
-    """Let nothing repair the account after a change."""
+    """Let nothing repair the account after a change, though the subscription is read."""
 
-    async def do_not_settle(_subscription_id: str, _operation_id: str) -> None:
-        return None
+    async def look_only(subscription_id: str, _operation_id: str) -> None:
+        await publisher.follower.find(subscription_id)
 
-    replace(publisher.follower, "settle", do_not_settle)
+    replace(publisher.follower, "settle", look_only)
 
 
 @defect("trusts-the-payload", breaks=["WHK-009", "WHK-045"])
@@ -237,7 +237,7 @@ def reports_before_answering(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "decide", decide_and_finish)
 
 
-@defect("refuses-every-change", breaks=["EVT-018", "EVT-020", "TST-003", "WHK-003", "WHK-004", "WHK-053"])
+@defect("refuses-every-change", breaks=["EVT-018", "EVT-020", "TST-003", "WHK-003", "WHK-004"])
 def refuses_every_change(publisher: ReferencePublisher) -> None:
     """Changes are answered 400, whatever they are, by a publisher that does not say so in its offer."""
 
@@ -245,6 +245,16 @@ def refuses_every_change(publisher: ReferencePublisher) -> None:
         return Verdict(status=400, reason="no changes")
 
     publisher.webhook.handlers |= dict.fromkeys(_CHANGES, refuse)
+
+
+@defect("fails-on-changes", breaks=["EVT-018", "EVT-020", "TST-003", "WHK-003", "WHK-004"])
+def fails_on_changes(publisher: ReferencePublisher) -> None:
+    """Changes make the webhook fail, so that they stay open."""
+
+    async def fail(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:  # noqa: ARG001
+        return Verdict(status=500, reason="something went wrong")
+
+    publisher.webhook.handlers |= dict.fromkeys(_CHANGES, fail)
 
 
 @defect("says-nothing-when-it-cannot", breaks=["OPP-015"])

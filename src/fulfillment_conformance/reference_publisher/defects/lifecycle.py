@@ -38,7 +38,7 @@ def ignores_suspend(publisher: ReferencePublisher) -> None:
     _answering(publisher, "Suspend", DONE)
 
 
-@defect("fails-on-suspend", breaks=["EVT-026"])
+@defect("fails-on-suspend", breaks=["EVT-026", "TST-003"])
 def fails_on_suspend(publisher: ReferencePublisher) -> None:
     """Suspend has its effect and is answered 500."""
     _before(publisher, "Suspend", 500)
@@ -49,19 +49,20 @@ def deletes_the_account_at_suspend(publisher: ReferencePublisher) -> None:
     """Account, data and settings are gone as soon as a payment is missing."""
     deleted: set[str] = set()
     suspend = publisher.webhook.handlers["Suspend"]
-    reinstate = publisher.webhook.handlers["Reinstate"]
-    get = publisher.accounts.get
+    get, save = publisher.accounts.get, publisher.accounts.save
 
     async def delete(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
         verdict = await suspend(event, operation, subscription)
-        deleted.add(event.subscription_id)
+        if subscription.status is Status.SUSPENDED:
+            deleted.add(event.subscription_id)
         return verdict
 
-    async def begin_anew(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
-        deleted.discard(event.subscription_id)
-        return await reinstate(event, operation, subscription)
+    def save_anew(account: Account) -> None:
+        deleted.discard(account.subscription_id)
+        save(account)
 
-    publisher.webhook.handlers |= {"Suspend": delete, "Reinstate": begin_anew}
+    publisher.webhook.handlers["Suspend"] = delete
+    replace(publisher.accounts, "save", save_anew)
     replace(
         publisher.accounts, "get", lambda subscription_id: None if subscription_id in deleted else get(subscription_id)
     )
@@ -71,19 +72,23 @@ def deletes_the_account_at_suspend(publisher: ReferencePublisher) -> None:
 def forgets_the_plan_while_suspended(publisher: ReferencePublisher) -> None:
     """After Suspend and Reinstate the customer has the smallest plan instead of his own."""
     carry_out = publisher.webhook.carry_out
+    settle = publisher.follower.settle
+    reinstatements: set[str] = set()
 
     def begin_anew(account: Account, operation: Operation) -> None:
         carry_out(account, operation)
         if operation.action == "Reinstate":
+            reinstatements.add(operation.id)
             kept = publisher.accounts.get(account.subscription_id)
             assert kept is not None
             publisher.accounts.save(dataclasses.replace(kept, plan_id="free"))
 
-    async def do_not_settle(_subscription_id: str, _operation_id: str) -> None:
-        return None
+    async def settle_changes(subscription_id: str, operation_id: str) -> None:
+        if operation_id not in reinstatements:
+            await settle(subscription_id, operation_id)
 
     replace(publisher.webhook, "carry_out", begin_anew)
-    replace(publisher.follower, "settle", do_not_settle)
+    replace(publisher.follower, "settle", settle_changes)
 
 
 @defect("ignores-reinstate", breaks=["EVT-030"])
@@ -92,7 +97,7 @@ def ignores_reinstate(publisher: ReferencePublisher) -> None:
     _answering(publisher, "Reinstate", DONE)
 
 
-@defect("fails-on-reinstate", breaks=["EVT-030"])
+@defect("fails-on-reinstate", breaks=["EVT-030", "LCY-027", "TST-003"])
 def fails_on_reinstate(publisher: ReferencePublisher) -> None:
     """Reinstate has its effect and is answered 500."""
     _before(publisher, "Reinstate", 500)
@@ -110,7 +115,7 @@ def ignores_unsubscribe(publisher: ReferencePublisher) -> None:
     _answering(publisher, "Unsubscribe", DONE)
 
 
-@defect("fails-on-unsubscribe", breaks=["EVT-034", "WHK-035"])
+@defect("fails-on-unsubscribe", breaks=["EVT-034", "LCY-027", "TST-003", "WHK-035"])
 def fails_on_unsubscribe(publisher: ReferencePublisher) -> None:
     """Unsubscribe has its effect and is answered 500."""
     _before(publisher, "Unsubscribe", 500)
@@ -129,7 +134,7 @@ def fails_on_unknown_subscriptions(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "take", take_known)
 
 
-@defect("refuses-renew", breaks=["EVT-023"])
+@defect("refuses-renew", breaks=["EVT-023", "TST-003"])
 def refuses_renew(publisher: ReferencePublisher) -> None:
     """Renew is not expected and answered 400."""
     _before(publisher, "Renew", 400)
@@ -138,14 +143,20 @@ def refuses_renew(publisher: ReferencePublisher) -> None:
 @defect("ends-access-at-renew", breaks=["EVT-023", "LCY-026"])
 def ends_access_at_renew(publisher: ReferencePublisher) -> None:
     """The end of a term is taken for the end of the subscription."""
+    ended: set[str] = set()
+    notice = publisher.webhook.handlers["Renew"]
+    save = publisher.accounts.save
 
-    async def end(event: Event, _operation: Operation | None, _subscription: Subscription) -> Verdict:
-        account = publisher.accounts.get(event.subscription_id)
-        if account is not None:
-            publisher.accounts.save(dataclasses.replace(account, status=Status.SUSPENDED))
-        return DONE
+    def save_ended(account: Account) -> None:
+        over = account.access and account.subscription_id in ended
+        save(dataclasses.replace(account, status=Status.SUSPENDED) if over else account)
+
+    async def end(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        ended.add(event.subscription_id)
+        return await notice(event, operation, subscription)
 
     publisher.webhook.handlers["Renew"] = end
+    replace(publisher.accounts, "save", save_ended)
 
 
 @defect("keeps-the-old-term", breaks=["EVT-046"])
