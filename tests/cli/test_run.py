@@ -99,3 +99,37 @@ def test_a_target_is_always_named() -> None:
 
     assert said.code == 4
     assert "Missing option '--target'" in said.err
+
+
+KNOWN = "failures:\n  - {id: RES-019, why: It waits., link: 'https://t.example/1', until: 2999-12-31}\n"
+
+
+def test_a_known_failure_opens_the_gate_and_stops_no_worker(target: Path) -> None:
+    target.write_text(f"{TARGET}  deviations: [resolve-forgives-a-typing-error]\n", encoding="utf-8")
+    (target.parent / "known.yaml").write_text(KNOWN, encoding="utf-8")
+    options = ["--known", target.parent / "known.yaml", "--only", "RES-019", "RES-018", "-n", 2]
+    said, results = judged(target, *options, "--progress", "quiet", "--", "--maxfail=1")
+
+    assert said.code == 0, said.text
+    assert said.out.startswith(" CONFORMANT, WITH 1 KNOWN FAILURE ")
+    assert {row["id"]: row["outcome"] for row in results["requirements"]} == {"RES-018": "passed", "RES-019": "waived"}
+    assert [(entry["place"], entry["state"]) for entry in results["known_failures"]] == [("known.yaml:2", "waived")]
+
+
+def test_a_known_failure_that_passes_shuts_the_gate(target: Path) -> None:
+    (target.parent / "known.yaml").write_text(KNOWN, encoding="utf-8")
+    target.write_text(f"{TARGET}known: known.yaml\n", encoding="utf-8")
+    said, results = judged(target, "--only", "RES-019", "--progress", "quiet")
+
+    assert said.code == 1, said.text
+    assert "known.yaml:2: RES-019 passes now; remove the entry" in said.out
+    assert (results["verdict"], results["known_failures"][0]["state"]) == ("incomplete", "passes")
+    assert "POST /saas/subscriptions/resolve" in [times["operation"] for times in results["reply_times"]]
+
+
+def test_a_file_of_known_failures_that_cannot_be_used_ends_the_command(target: Path) -> None:
+    (target.parent / "known.yaml").write_text(KNOWN.replace("RES-019", "WHK-018"), encoding="utf-8")
+    said = call("run", "--target", target, "--output", target.parent / "o", "--known", target.parent / "known.yaml")
+
+    assert said.code == 4
+    assert "known.yaml:2: failures[0].id: WHK-018 binds the publisher, and the target's role is marketplace" in said.err

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.report import runs
 
-from fulfillment_conformance.report import html
+from fulfillment_conformance.report import html, matrix
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -28,9 +28,14 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 
 
 def browse(folder: Path, name: str, *options: str) -> str:
-    """Open the report of a synthetic run; return what the browser says."""
+    """Open the report of a synthetic run, or the matrix of several; return what the browser says."""
     page = folder / f"{name}.html"
-    page.write_bytes(html.render(*getattr(runs, f"{name}_run")()).encode("utf-8", "backslashreplace"))
+    if name == "matrix":
+        given = [runs.mixed_run()[0], runs.passed_run()[0], runs.hostile_run()[0]]
+        text = matrix.render([matrix.Column(label=f"target {index}", results=one) for index, one in enumerate(given)])
+    else:
+        text = html.render(*getattr(runs, f"{name}_run")())
+    page.write_bytes(text.encode("utf-8", "backslashreplace"))
     done = subprocess.run(
         [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", *options, page.as_uri()],
         check=True,
@@ -53,6 +58,16 @@ def test_the_pages_own_script_runs_and_no_other(tmp_path: Path, name: str) -> No
     assert not re.search(r"<img\b", page)
 
 
+def test_the_matrix_can_be_sorted_by_every_target(tmp_path: Path) -> None:
+    page = browse(tmp_path, "matrix", "--dump-dom")
+
+    assert '<html lang="en" class="js">' in page
+    assert re.search(r'<output aria-live="polite">\d+ requirements</output>', page)
+    assert page.count('<button type="button">target ') == 3
+    assert not re.search(r"<img\b", page)
+
+
+@pytest.mark.parametrize("page", ["mixed", "matrix"])
 @pytest.mark.parametrize(
     ("kind", "size", "options"),
     [
@@ -61,9 +76,9 @@ def test_the_pages_own_script_runs_and_no_other(tmp_path: Path, name: str) -> No
         ("dark", "1280,2400", ("--blink-settings=preferredColorScheme=0",)),
     ],
 )
-def test_screenshots(tmp_path: Path, kind: str, size: str, options: tuple[str, ...]) -> None:
+def test_screenshots(tmp_path: Path, kind: str, size: str, options: tuple[str, ...], page: str) -> None:
     picture = tmp_path / f"{kind}.png"
 
-    browse(tmp_path, "mixed", f"--window-size={size}", f"--screenshot={picture}", *options)
+    browse(tmp_path, page, f"--window-size={size}", f"--screenshot={picture}", *options)
 
     assert picture.stat().st_size > 50_000
