@@ -67,6 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--fc-only", action="append", default=[], metavar="ID", help="judge only this requirement")
     group.addoption("--fc-set", metavar="NAME", help="judge a frozen set of the catalogue")
     group.addoption("--fc-known", metavar="FILE", help="known failures (docs/known-failures.md)")
+    group.addoption("--fc-dry-run", metavar="FILE", help="send nothing to the live service; list the requests here")
     group.addoption("--fc-replay", metavar="FILE", help="play a story from a run's folder stories instead of new ones")
     group.addoption("--fc-progress", choices=get_args(Mode), help="show our own progress; wants -p no:terminalreporter")
 
@@ -85,6 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
         seed=workerinput["fc_seed"] if workerinput else config.getoption("--fc-seed"),
         only=tuple(config.getoption("--fc-only")),
         set_name=config.getoption("--fc-set"),
+        dry_run=Path(config.getoption("--fc-dry-run")) if config.getoption("--fc-dry-run") else None,
         known=Path(known) if known else None,
     )
     try:

@@ -48,6 +48,8 @@ class RunOptions:
             may remember the subscriptions of an earlier run.
         only: requirement ids to judge; empty for all.
         set_name: a frozen set of the catalogue instead of the whole of it.
+        dry_run: file that each request is written to that would be sent; a stand-in of the target gets them. Only
+            for a target with the driver `live`.
         known: file of the known failures; None takes the one that the target file names, if it names one.
     """
 
@@ -57,6 +59,7 @@ class RunOptions:
     seed: int | None = None
     only: Sequence[str] = ()
     set_name: str | None = None
+    dry_run: Path | None = None
     known: Path | None = None
 
 

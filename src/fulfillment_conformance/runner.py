@@ -49,7 +49,8 @@ def run_suite(
     arguments = [str(suites / target.role), "-c", str(suites / "pytest.ini")]
     arguments += [f"--rootdir={suites}", f"--confcutdir={suites}"]
     arguments += [argument for plugin in _PLUGINS for argument in ("-p", plugin)]
-    arguments += [f"--target={options.target}", f"--fc-output={options.output}", f"--fc-progress={progress}"]
+    arguments += [f"--target={options.target}", f"--fc-output={options.output}"]
+    arguments += [f"--fc-progress={progress}"] if options.dry_run is None else []  # its verdict is about a stand-in
     arguments += ["-p", "no:terminalreporter"]
     arguments += [f"--fc-seed={prepared.seed}"] if options.seed is not None else []
     arguments += [f"--fc-only={requirement_id}" for requirement_id in options.only]
@@ -57,6 +58,7 @@ def run_suite(
     arguments += [f"--fc-profile={options.profile}"] if options.profile is not None else []
     arguments += [f"--fc-known={options.known}"] if options.known is not None else []
     arguments += [f"--alluredir={options.output / 'allure-results'}", "--clean-alluredir"]
+    arguments += [f"--fc-dry-run={options.dry_run}"] if options.dry_run is not None else []
     arguments += ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
     try:
         return int(pytest.main([*arguments, *pytest_options]))

@@ -22,6 +22,7 @@ from fulfillment_conformance.cli.emulate import emulate
 from fulfillment_conformance.cli.explain import explain
 from fulfillment_conformance.cli.inventory import inventory
 from fulfillment_conformance.cli.list import list_requirements
+from fulfillment_conformance.cli.listen import listen
 from fulfillment_conformance.cli.matrix import matrix
 from fulfillment_conformance.cli.restore import restore
 from fulfillment_conformance.cli.run import run
@@ -78,6 +79,7 @@ for _command in (
     explain,
     inventory,
     restore,
+    listen,
     compare,
     matrix,
     certify,

@@ -28,12 +28,14 @@ _ID = re.compile(r"[A-Z][A-Z0-9]{1,2}-\d{3}")
 @options.seed
 @options.workers
 @options.progress
+@click.option("--dry-run", is_flag=True, help="Send nothing: show every request that a run would send (driver live).")
 @click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
 def run(
     target: Path,
     output: Path,
     workers: int,
     progress: str,
+    dry_run: bool,
     pytest_options: tuple[str, ...],
     **choices: Any,
 ) -> None:
@@ -49,6 +51,10 @@ def run(
         ids = tuple(takewhile(_ID.fullmatch, pytest_options))
         choices["only"], pytest_options = (*choices["only"], *ids), pytest_options[len(ids) :]
     given = {name: value for name, value in choices.items() if value is not None}
+    if dry_run:
+        from fulfillment_conformance.cli.live import rehearse
+
+        sys.exit(rehearse(RunOptions(target=target, **given), pytest_options, tell=click.echo))
     sys.exit(
         run_suite(
             RunOptions(target=target, output=output, **given),

@@ -125,7 +125,7 @@ class Undo:
         return replace(change, undo_operation=operation)
 
     def _looked_for(self, change: Change) -> Change:
-        """Look among the outstanding operations for those of a change, or of its undoing, whose answer was never read."""
+        """Look among the outstanding operations for those of a change or its undoing whose answer was never read."""
         listed = self._counted(lambda: self._client.list_operations(change.subscription))
         action = "ChangePlan" if change.field == "planId" else "ChangeQuantity"
         for entry in listed.entries:
