@@ -602,6 +602,7 @@ class PublisherTarget(_Target):
             "webhook": self.publisher.webhook,
             "listen": str(self.marketplace.listen) if self.marketplace else None,
             "intercept": self.marketplace is not None and self.marketplace.intercept is not None,
+            "browser": self.publisher.browser,
             "claims": self.claims.model_dump(mode="json"),
         }
 

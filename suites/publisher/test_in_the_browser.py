@@ -50,7 +50,7 @@ def test_the_browser_keeps_neither_purchase_token_nor_secrets(microsoft, purchas
     kept = [where for where, text in (("page", view.html), ("storage", view.stored)) if any(s in text for s in secrets)]
     page = view.document
 
-    if not purchase.resolves or page is None:
+    if not purchase.resolved or page is None:
         for each in check.each("LND-037", "HDR-021", "AUT-021"):
             each.undecided(f"the page did not resolve the token{view.problem and ': ' + view.problem}", rests_on=own)
         return
@@ -83,7 +83,7 @@ def test_names_run_no_script(stage, looks, check):
     hostile = stage.purchase(name="<img src=x onerror='window.conformance=1'><script>window.conformance=1</script>")
     ordinary, view = looks(plain), looks(hostile, "window.conformance === 1")
 
-    if not plain.resolves or not hostile.resolves or view.document is None:
+    if not plain.resolved or not hostile.resolved or view.document is None:
         check("GET-038").undecided("the page did not resolve the token", rests_on=ordinary.exchanges + view.exchanges)
         return
     check("GET-038").that(

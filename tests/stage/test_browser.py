@@ -22,6 +22,8 @@ PAGES = {
         <option>gold</select><button disabled>Buy</button></form>
         <script>fetch("/slow").then(() => { document.querySelector("button").disabled = false })</script>""",
     "/dialog": "<p>Hello</p><script>window.ran = 1; alert('ran'); localStorage.secret = 'kept'</script>",
+    "/endless": "<p>Hello</p><script>while (true) {}</script>",
+    "/asks": "<p>Hello</p><script>while (true) alert('again')</script>",
     "/third": "<p>Hello</p><script>fetch('http://elsewhere.example/collect').catch(() => {})</script>",
 }
 
@@ -149,6 +151,19 @@ def test_what_cannot_be_done_is_told_and_ends_the_actions(chromium: str, site: S
 
     assert "Timeout 500ms exceeded" in view.problem
     assert view.url == f"{site.url}/shop"
+
+
+@pytest.mark.parametrize("path", ["/endless", "/asks"])
+def test_a_page_that_never_comes_to_rest_is_left(chromium: str, site: Serving, path: str) -> None:
+    browser = Browser(origins={site.url: "publisher"}, addresses={}, observer=lambda _: None, timeout=1)
+    try:
+        stuck = browser.visit(f"{site.url}{path}")
+        fine = browser.visit(f"{site.url}/dialog")
+    finally:
+        browser.close()
+
+    assert "Timeout 1000ms exceeded" in stuck.problem
+    assert fine.text == "Hello"
 
 
 def test_a_machine_without_a_browser_is_told_what_to_install(site: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,3 +182,20 @@ def test_a_service_that_does_not_trust_the_authority_is_told_so(tmp_path: Path) 
             Precondition, match=r"CONNECT https://login\.microsoftonline\.com/ by its proxy: .* did not"
         ):
             customer.onboard()
+
+
+@pytest.mark.usefixtures("chromium")
+def test_a_page_that_scripts_make_is_seen_in_the_browser(stage: Stage) -> None:
+    customer = buyer(stage, {"browser": []})
+    customer.publisher.service = replace(customer.publisher.service, browser=True)
+
+    page = customer.visit_as_shown()
+
+    assert page.opened
+    assert page.shows(customer.offer.offer_id)
+    assert customer.resolved
+
+
+def test_without_a_browser_nobody_sees_a_page_that_scripts_make(stage: Stage) -> None:
+    with pytest.raises(CannotArrange, match="it takes a browser to see it"):
+        buyer(stage, {"post": "/api/activate"}).visit_as_shown()

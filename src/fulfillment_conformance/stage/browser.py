@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from fulfillment_conformance.exchange import Exchange, Observer, Party
+from fulfillment_conformance.http_client import BODY_LIMIT
 from fulfillment_conformance.interruptions import CannotArrange
 from fulfillment_conformance.serving import Portal, shared_portal
 from fulfillment_conformance.target import BrowserAction
@@ -144,8 +145,9 @@ class Browser:
                     await visit.act(page, action, url)
             except Error as error:
                 visit.view.problem = error.message.partition("\n")[0]
-            with suppress(Error):
-                await visit.look(page, evaluate)
+            # A script that never ends lets the page answer nothing.
+            with suppress(Error, TimeoutError):
+                await asyncio.wait_for(visit.look(page, evaluate), self._timeout / 1000)
         finally:
             await visit.end()
         return visit.view
@@ -242,8 +244,8 @@ class _Visit:
                     view.cookies.setdefault(origin, {})[cookie.get("name", "")] = cookie.get("value", "")
 
     async def end(self) -> None:
-        await asyncio.gather(*self._recording)
         await self._context.close()
+        await asyncio.gather(*self._recording)
 
     async def _rest(self, page: "Page") -> None:
         from playwright.async_api import TimeoutError as PlaywrightTimeout
@@ -279,7 +281,7 @@ class _Visit:
                 exchange.status = response.status
                 exchange.response_headers = _pairs(await response.headers_array())
                 if request.resource_type in _KEPT and not 300 <= response.status < 400:
-                    exchange.response_body = await response.body()
+                    exchange.response_body = (await response.body())[:BODY_LIMIT]
         self._browser._observer(exchange)
         self.view.exchanges.append(exchange)
         if request.is_navigation_request() and request.frame.parent_frame is None:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from fulfillment_conformance.emulator.faults import Planned
 from fulfillment_conformance.exchange import Exchange
-from fulfillment_conformance.interruptions import NotClaimed, Precondition
+from fulfillment_conformance.interruptions import CannotArrange, NotClaimed, Precondition
 from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Refused, Subscription
 from fulfillment_conformance.stage.buyer import Buyer, Page, forged
 from fulfillment_conformance.stage.by_hand import ask
@@ -179,6 +179,22 @@ class Customer:
         if alongside:
             landing_page += f"{'&' if urlsplit(landing_page).query else '?'}{alongside}"
         self.page = self.buyer.open(with_token(landing_page, self.token), "landing page")
+        return self.page
+
+    def visit_as_shown(self) -> Page:
+        """Open the landing page, and return it as a person sees it: in a browser where scripts make it.
+
+        Raises:
+            CannotArrange: scripts make it, and the target file does not ask for a look in the browser.
+        """
+        if not self.publisher.made_by_script:
+            return self.visit()
+        if not self.publisher.service.browser:
+            raise CannotArrange("publisher.browser: scripts make the buyer's page, so it takes a browser to see it")
+        self.visited_at = self.microsoft.mark
+        self.buyer.browse(with_token(self.publisher.service.landing_page, self.token))
+        assert self.buyer.page is not None
+        self.page = self.buyer.page
         return self.page
 
     def complete(self, *, tab: Buyer | None = None, forging: Mapping[str, str] | None = None) -> Page:

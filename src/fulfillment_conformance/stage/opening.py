@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fulfillment_conformance.certificates import CertificateAuthority
+from fulfillment_conformance.certificates import FILE_NAME, CertificateAuthority
 from fulfillment_conformance.emulator import Settings
 from fulfillment_conformance.emulator.identity import IdentitySettings
 from fulfillment_conformance.emulator.identity.keys import keep_keys_in
@@ -296,6 +296,10 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
             token_version=settings.webhook_token_version,
         )
         microsoft.addresses(webhook=service.webhook, landing_page=service.landing_page)
+        if played is not None and played.intercept is not None:
+            ca_file = (target.file.parent / played.keys / FILE_NAME).resolve()
+            said = f"HTTPS_PROXY=http://{played.listen} leads to it; the service has to trust {ca_file}"
+            preflight.look("proxy", lambda: said)
         _fly(preflight, stage)
         opened.append(stage)
         run.life.signs = PublisherSigns(service, run.life)
