@@ -17,7 +17,7 @@ def document(call: Exchange) -> Any:
     """Return the JSON that a call carries, `ABSENT` where it carries none."""
     try:
         return json.loads(call.request_body) if call.request_body.strip() else ABSENT
-    except ValueError:
+    except (ValueError, RecursionError):
         return ABSENT
 
 
@@ -25,7 +25,7 @@ def answered(call: Exchange) -> Any:
     """Return the JSON that a call was answered with, `ABSENT` where there was none."""
     try:
         return json.loads(call.response_body) if call.response_body.strip() else ABSENT
-    except ValueError:
+    except (ValueError, RecursionError):
         return ABSENT
 
 

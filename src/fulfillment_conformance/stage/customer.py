@@ -532,6 +532,6 @@ def _shown(page: Page) -> str:
 def _status_word(patch: Exchange) -> object:
     try:
         body = json.loads(patch.request_body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body.get("status") if isinstance(body, dict) else None

@@ -197,7 +197,7 @@ class Publisher:
         if exchange.status == 200:
             try:
                 body = json.loads(exchange.response_body)
-            except ValueError:
+            except (ValueError, RecursionError):
                 body = ABSENT
         words = state.words
         return Account(
