@@ -222,7 +222,7 @@ def test_a_page_that_posts_by_itself_is_made_by_script(steps: Any, made: bool) -
 
 @pytest.mark.parametrize("name", sorted(SECRET_PARAMETERS))
 def test_secrets_in_addresses_are_found_by_their_names(name: str) -> None:
-    addresses = {
+    addresses: dict[str, Any] = {
         "landing_page": f"https://isv.example/?{name.upper()}=1",
         "webhook": f"https://isv.example/?a=&{name}=",
     }
