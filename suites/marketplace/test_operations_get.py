@@ -19,7 +19,7 @@ def test_an_operation_is_found_by_the_id_in_its_location(marketplace, situations
 
     for each in check.each("OPG-001", "OPG-002"):
         each.status(got, 200)
-        each.equals(got["id"], change.operation_id)
+    check("OPG-001").equals(got["id"], change.operation_id)
 
 
 @requirement("OPG-002")

@@ -26,15 +26,15 @@ def another(situations, patch):
 
 @requirement("OPP-001", "OPP-012")
 @BOTH_KINDS
-def test_success_completes_a_customers_change(marketplace, situations, patch, check, kind):
+def test_success_completes_a_customers_change(situations, patch, check, kind):
     """PATCH Success is answered 200; the operation is Succeeded, and the new value visible."""
     change = situations.pending_change(kind)
     answer = patch(change, "Success")
-    ended = situations.ended(change)
+    ended, subscription = situations.ended_at_a_word(change)
 
     check("OPP-001").status(answer, 200)
     check("OPP-012").equals(ended.status, "Succeeded")
-    value_is(check("OPP-012"), change.value_in(marketplace.get_subscription(change.purchase.id)), change.wanted)
+    value_is(check("OPP-012"), change.value_in(subscription), change.wanted)
 
 
 @requirement("OPP-001")
@@ -135,8 +135,9 @@ def test_the_first_word_stands(marketplace, situations, patch, another, check):
     change = situations.pending_change()
     patch(change, "Success")
     ended = situations.ended(change)
-    if ended.status.value != "Succeeded":
-        raise Precondition(f"the change ended {ended.status} after Success (OPP-012)", ended.exchange)
+    value = change.value_in(marketplace.get_subscription(change.purchase.id))
+    if ended.status.value != "Succeeded" or value.value != change.wanted:
+        raise Precondition(f"the change ended {ended.status}, with {value}, after Success (OPP-012)", ended.exchange)
     contradiction = patch(change, "Failure")
     got = marketplace.get_operation(change.purchase.id, change.operation_id)
 

@@ -159,7 +159,10 @@ def test_changing_to_a_plan_without_trial_ends_it(marketplace, situations, trial
     shown = {}
     for has_trial in sorted(moves, reverse=True):
         situations.change_plan(trial, moves[has_trial])
-        shown[has_trial] = marketplace.get_subscription(trial.id)["isFreeTrial"]
+        changed = marketplace.get_subscription(trial.id)
+        if changed.plan.value != moves[has_trial]:
+            raise Precondition(f"the plan is still {changed.plan} after its change (CHP-022)", changed.exchange)
+        shown[has_trial] = changed["isFreeTrial"]
 
     for has_trial, is_trial in shown.items():
         check("TRM-009").that(

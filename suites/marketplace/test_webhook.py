@@ -18,17 +18,18 @@ SEEN_CLAIMS = ["aud", "iss", "iat", "exp", "tid", "ver"]
 def test_an_event_is_posted_once(situations, webhook, check, action):
     """A webhook call that is accepted is one POST with a JSON body, and no other follows."""
     purchase, _ = situations.happening(action)
-    first = webhook.hears(purchase, action)
+    webhook.hears(purchase, action)
     if situations.has("clock"):
         situations.pass_time(minutes=5)
-    calls = webhook.heard(purchase, action)
+    calls = webhook.heard(purchase)  # how they name the event is what WHK-002 is about
 
     if check("WHK-001").that(
-        first is not None,
-        expected=f"a webhook call with action {action}",
-        actual="a call" if first else "no such call",
+        bool(calls),
+        expected=f"a webhook call about {action}",
+        actual="a call" if calls else "no call",
         rests_on=calls,
     ):
+        first = calls[0]
         content_type = str(first.header("content-type").value)
         check("WHK-001").that(
             first.exchange.method == "POST"
@@ -147,12 +148,15 @@ def test_a_notification_carries_a_token_of_entra(situations, webhook, notified, 
         rests_on=[notification],
         notes=[] if notified.keys else ["the signature was not verified: nobody says where the keys are"],
     )
-    claims = token.claims if isinstance(token, BearerToken) else {}
+    if not isinstance(token, BearerToken):
+        check("WHK-023").not_applicable("no token came whose claims there are, which WHK-013 is about")
+        return
+    claims = token.claims
     missing = [name for name in SEEN_CLAIMS if name not in claims]
     check("WHK-023").that(
         not missing and ("azp" in claims or "appid" in claims),
         expected=f"the claims {', '.join(SEEN_CLAIMS)}, and azp or appid",
-        actual=f"the claims {', '.join(sorted(claims)) or 'of no token'}",
+        actual=f"the claims {', '.join(sorted(claims))}",
         rests_on=[notification],
     )
 
@@ -204,7 +208,7 @@ def test_a_4xx_answer_rejects_a_change(marketplace, situations, webhook, check, 
     ended = situations.ended(change)
     if situations.has("clock"):
         situations.pass_time(minutes=10)
-    calls = [call for call in webhook.heard(purchase) if call.operation_id == change.operation_id]
+    calls = webhook.heard(purchase, change.action)
     value = change.value_in(marketplace.get_subscription(purchase.id))
 
     check("WHK-027").equals(ended.status, "Failed")
@@ -239,7 +243,7 @@ def test_patch_success_from_within_the_call_completes_a_change(marketplace, situ
     webhook.expects(subscribed, "ChangePlan")
     ended = situations.ended(change)
 
-    check("WHK-028").status(patched["ChangePlan"], 200)
+    check("WHK-028").accepted(patched["ChangePlan"])
     check("WHK-028").equals(ended.status, "Succeeded")
     value_is(check("WHK-028"), marketplace.get_subscription(subscribed.id).plan, change.wanted)
 

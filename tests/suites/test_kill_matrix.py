@@ -38,7 +38,6 @@ UNSETTLED = frozenset(
         "notifications-nest-what-will-be",
         "operations-cannot-be-listed",
         "operations-count-seconds",
-        "operations-of-odd-ids-are-not-found",
         "outcomes-are-answered-202",
         "pending-subscriptions-can-be-suspended",
         "resolve-tells-the-plans-display-name",

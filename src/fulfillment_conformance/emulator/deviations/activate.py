@@ -50,7 +50,7 @@ def takes_an_hour(emulator: "Emulator") -> None:
     emulator.market.rules = replace(emulator.market.rules, activation_delay=timedelta(hours=1))
 
 
-@deviation("billing-begins-with-the-purchase", breaks=["ACT-005", "GET-029"])
+@deviation("billing-begins-with-the-purchase", breaks=["ACT-005", "GET-029", "CSP-007"])
 def billing_begins_with_the_purchase(emulator: "Emulator") -> None:
     """A pending subscription shows a term that has begun."""
 

@@ -115,7 +115,8 @@ def the_list_shows_all_publishers(emulator: "Emulator") -> None:
                 }
                 known = {each["id"] for each in reply.document["subscriptions"]}
                 others = (answer(request).document or {}).get("subscriptions", [])
-                reply.document["subscriptions"] += [each for each in others if each["id"] not in known]
+                room = emulator.market.rules.page_size - len(known)
+                reply.document["subscriptions"] += [each for each in others if each["id"] not in known][:room]
         return reply
 
 

@@ -63,7 +63,7 @@ def locations_lack_the_version(emulator: "Emulator") -> None:
         return reply
 
 
-@deviation("own-changes-are-not-announced", breaks=["CHP-006", "CHQ-005", "DEL-004", "WHK-040"])
+@deviation("own-changes-are-not-announced", breaks=["CHP-006", "CHQ-005", "DEL-004", "EVT-032", "LCY-012", "WHK-040"])
 def own_changes_are_not_announced(emulator: "Emulator") -> None:
     """No notification is sent of what the publisher itself started."""
 
@@ -158,13 +158,16 @@ def wait_while_they_change(emulator: "Emulator") -> None:
             document["saasSubscriptionStatus"] = "PendingFulfillmentStart"
 
 
-@deviation("plan-changes-end-without-effect", breaks=["CHP-003", "CHP-022", "GET-011", "OPP-012", "WHK-025", "WHK-028"])
+@deviation(
+    "plan-changes-end-without-effect",
+    breaks=["CHP-003", "CHP-022", "CSP-002", "GET-011", "OPP-012", "WHK-025", "WHK-028"],
+)
 def plan_changes_end_without_effect(emulator: "Emulator") -> None:
     """A plan change succeeds, and the plan stays."""
     _without_effect(emulator, Action.CHANGE_PLAN)
 
 
-@deviation("seat-changes-end-without-effect", breaks=["CHQ-020", "OPP-012", "WHK-025", "WHK-028"])
+@deviation("seat-changes-end-without-effect", breaks=["CHQ-020", "CSP-002", "OPP-012", "WHK-025", "WHK-028"])
 def seat_changes_end_without_effect(emulator: "Emulator") -> None:
     """A seat change succeeds, and the seats stay."""
     _without_effect(emulator, Action.CHANGE_QUANTITY)
@@ -218,7 +221,8 @@ def seats_have_no_minimum(emulator: "Emulator") -> None:
 
 
 @deviation(
-    "cancelling-is-answered-200", breaks=["DEL-001", "DEL-002", "DEL-018", "DEL-019", "DEL-021", "HDR-001", "HDR-002"]
+    "cancelling-is-answered-200",
+    breaks=["DEL-001", "DEL-002", "DEL-018", "DEL-019", "DEL-021", "HDR-001", "HDR-002", "LCY-025"],
 )
 def cancelling_is_answered_200(emulator: "Emulator") -> None:
     """Cancelling an active subscription is answered 200."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
 
 
-@deviation("what-partners-do-is-not-announced", breaks=["CSP-002"])
+@deviation("what-partners-do-is-not-announced", breaks=["CSP-002", "LCY-016"])
 def what_partners_do_is_not_announced(emulator: "Emulator") -> None:
     """No notification is sent about a subscription that a reseller bought."""
 

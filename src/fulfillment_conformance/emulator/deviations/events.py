@@ -56,7 +56,7 @@ def silence_rejects_a_change(emulator: "Emulator") -> None:
     emulator.market.rules = replace(emulator.market.rules, silence_accepts=False)
 
 
-@deviation("a-4xx-rejects-nothing", breaks=["WHK-027", "WHK-029"])
+@deviation("a-4xx-rejects-nothing", breaks=["WHK-027"])
 def a_4xx_rejects_nothing(emulator: "Emulator") -> None:
     """A change whose notification is answered 4xx is announced again and again."""
 
@@ -76,7 +76,10 @@ def a_4xx_undoes_suspension(emulator: "Emulator") -> None:
             emulator.market.resume(emulator.market.find(delivery.operation.subscription_id))
 
 
-@deviation("notifications-have-ids-of-their-own", breaks=["EVT-001", "WHK-038", "OPG-002", "CHP-006", "CHQ-005"])
+@deviation(
+    "notifications-have-ids-of-their-own",
+    breaks=["EVT-001", "WHK-028", "WHK-038", "OPG-002", "CHP-006", "CHQ-005", "LCY-017"],
+)
 def have_ids_of_their_own(emulator: "Emulator") -> None:
     """The id of a notification is not that of its operation."""
 
@@ -143,7 +146,7 @@ def count_seconds(emulator: "Emulator") -> None:
         payload["timeStamp"] = int(delivery.operation.created.timestamp())
 
 
-@deviation("actions-of-notifications-are-past", breaks=["EVT-009", "WHK-002", "EVT-024"])
+@deviation("actions-of-notifications-are-past", breaks=["EVT-009", "EVT-024", "LCY-023", "WHK-002"])
 def actions_are_past(emulator: "Emulator") -> None:
     """The action of Suspend is Suspended, the word of the pages' prose."""
 
@@ -164,14 +167,17 @@ def are_always_in_progress(emulator: "Emulator") -> None:
 
 @deviation(
     "notifications-nest-no-subscription",
-    breaks=["EVT-012", "EVT-016", "EVT-017", "EVT-019", "EVT-021", "EVT-025", "EVT-029", "EVT-032"],
+    breaks=[
+        *("EVT-012", "EVT-016", "EVT-017", "EVT-019", "EVT-021", "EVT-022", "EVT-025", "EVT-029", "EVT-032"),
+        "EVT-036",
+    ],
 )
 def nest_no_subscription(emulator: "Emulator") -> None:
     """The subscription object is missing, as before 2022."""
     _without(emulator, "subscription")
 
 
-@deviation("notifications-nest-what-will-be", breaks=["EVT-016", "EVT-017", "EVT-019", "EVT-005", "EVT-006"])
+@deviation("notifications-nest-what-will-be", breaks=["EVT-016", "EVT-017", "EVT-019"])
 def nest_what_will_be(emulator: "Emulator") -> None:
     """The nested subscription of a change has the new values already."""
 
@@ -204,7 +210,13 @@ def renewals_are_not_announced(emulator: "Emulator") -> None:
     _never_told(emulator, Action.RENEW)
 
 
-@deviation("cancellations-are-not-announced", breaks=["EVT-032", "WHK-002", "DEL-004", "LCY-011", "LCY-012", "LCY-022"])
+@deviation(
+    "cancellations-are-not-announced",
+    breaks=[
+        *("EVT-032", "WHK-001", "WHK-002", "WHK-040", "DEL-004", "LCY-011", "LCY-012", "LCY-022"),
+        "CSP-002",
+    ],
+)
 def cancellations_are_not_announced(emulator: "Emulator") -> None:
     """No notification is sent when a subscription is cancelled."""
     _never_told(emulator, Action.UNSUBSCRIBE)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @deviation(
     "operations-cannot-be-listed",
-    breaks=["HDR-001", "HDR-002", "HDR-007", "OPL-001", "OPL-002", "OPL-003", "OPL-004", "WHK-047"],
+    breaks=["HDR-001", "HDR-002", "HDR-007", "OPL-001", "OPL-002", "WHK-047"],
 )
 def operations_cannot_be_listed(emulator: "Emulator") -> None:
     """The path of List outstanding operations is not served."""
@@ -160,7 +160,7 @@ def answers_are_called_text(emulator: "Emulator") -> None:
         return reply
 
 
-@deviation("odd-ids-break-the-service", breaks=["HDR-019", "HDR-025"])
+@deviation("odd-ids-break-the-service", breaks=["HDR-019", "HDR-025", "HDR-033", "OPL-006"])
 def odd_ids_break_the_service(emulator: "Emulator") -> None:
     """An id that is no GUID is answered 500."""
     refuses_with(emulator, 500, "IdInvalid")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from fulfillment_conformance.emulator.deviations.registry import Json, answers, bodies, decision, deviation
 from fulfillment_conformance.emulator.fulfillment import Answer
@@ -89,13 +89,15 @@ def next_link_is_relative(emulator: "Emulator") -> None:
 
 @deviation("the-last-page-leads-back", breaks=["LST-007", "LST-014"])
 def last_page_leads_back(emulator: "Emulator") -> None:
-    """The last page has an @nextLink, to the first one."""
+    """The last page of several has an @nextLink, to itself."""
 
     @answers(emulator, "list_subscriptions")
     def back(request: Request, answer: Answer) -> Reply:
         reply = answer(request)
-        if reply.status == 200 and "@nextLink" not in reply.document:
-            reply.document["@nextLink"] = f"{request.origin}/api/saas/subscriptions?api-version=2018-08-31"
+        token = request.parameter("continuationToken")
+        if token and reply.status == 200 and "@nextLink" not in reply.document:
+            query = urlencode({"continuationToken": token, "api-version": "2018-08-31"})
+            reply.document["@nextLink"] = f"{request.origin}/api/saas/subscriptions?{query}"
         return reply
 
 

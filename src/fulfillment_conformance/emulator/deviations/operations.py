@@ -11,7 +11,6 @@ from fulfillment_conformance.emulator.deviations.registry import (
     decision,
     deviation,
     error_code,
-    refuses_with,
 )
 from fulfillment_conformance.emulator.fulfillment import Answer
 from fulfillment_conformance.emulator.messages import Reply, Request, error_reply
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
 
 
-@deviation("operations-are-listed-late", breaks=["OPL-001", "OPL-003", "OPL-004", "WHK-047"])
+@deviation("operations-are-listed-late", breaks=["OPL-001", "WHK-047"])
 def are_listed_late(emulator: "Emulator") -> None:
     """The list of pending operations stays empty for an hour."""
     emulator.market.rules = replace(emulator.market.rules, operations_listed_after=timedelta(hours=1))
@@ -39,16 +38,20 @@ def listed_operations_have_no_activity(emulator: "Emulator") -> None:
     _each_listed(emulator, lambda operation: operation.pop("activityId"))
 
 
-@deviation("listed-operations-have-not-started", breaks=["OPL-004", "WHK-047"])
+@deviation("listed-operations-have-not-started", breaks=["OPL-004"])
 def listed_operations_have_not_started(emulator: "Emulator") -> None:
     """The status of listed operations is NotStarted."""
     _each_listed(emulator, lambda operation: operation.update(status="NotStarted"))
 
 
-@deviation("operations-of-odd-ids-are-not-found", breaks=["OPL-006"])
-def of_odd_ids_are_not_found(emulator: "Emulator") -> None:
-    """Listing the operations of an id that is no GUID is answered 404."""
-    refuses_with(emulator, 404, "IdInvalid", "list_operations")
+@deviation("odd-ids-have-no-operations", breaks=["OPL-006"])
+def odd_ids_have_no_operations(emulator: "Emulator") -> None:
+    """Listing the operations of an id that is no GUID is answered 200, as if none were pending."""
+
+    @answers(emulator, "list_operations")
+    def none_pending(request: Request, answer: Answer) -> Reply:
+        reply = answer(request)
+        return Reply(200, {"operations": []}, reply.headers) if error_code(reply) == "IdInvalid" else reply
 
 
 @deviation("operations-of-unknown-subscriptions-are-none", breaks=["OPL-008"])
@@ -154,19 +157,19 @@ def show_the_present_values(emulator: "Emulator") -> None:
             operation["quantity"] = subscription.quantity
 
 
-@deviation("unknown-operations-are-bad", breaks=["OPG-010", "OPG-011", "OPG-012"])
+@deviation("unknown-operations-are-bad", breaks=["OPG-006", "OPG-010", "OPG-011", "OPG-012"])
 def unknown_operations_are_bad(emulator: "Emulator") -> None:
     """Getting an operation that does not exist is answered 400."""
     emulator.market.rules = replace(emulator.market.rules, unknown_operation_status=400)
 
 
-@deviation("operations-count-seconds", breaks=["OPG-016"])
+@deviation("operations-count-seconds", breaks=["OPG-016", "HDR-030"])
 def count_seconds(emulator: "Emulator") -> None:
     """The timeStamp that Get operation shows is a number."""
     _shown(emulator, lambda operation: operation.update(timeStamp=1_700_000_000))
 
 
-@deviation("outcomes-are-answered-202", breaks=["OPP-001", "HDR-001", "HDR-002"])
+@deviation("outcomes-are-answered-202", breaks=["OPP-001", "OPP-002", "HDR-001", "HDR-002", "WHK-038"])
 def outcomes_are_answered_202(emulator: "Emulator") -> None:
     """PATCH on a pending operation is answered 202."""
 

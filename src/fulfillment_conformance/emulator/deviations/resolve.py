@@ -40,7 +40,7 @@ def answers_201(emulator: "Emulator") -> None:
         return reply
 
 
-@deviation("resolve-tells-an-id-of-its-own", breaks=["RES-001", "RES-005"])
+@deviation("resolve-tells-an-id-of-its-own", breaks=["RES-001", "RES-005", "LCY-029", "LND-002"])
 def tells_an_id_of_its_own(emulator: "Emulator") -> None:
     """The id that Resolve tells is the purchase's, not the subscription's."""
 
@@ -67,7 +67,7 @@ def leaves_the_offer_empty(emulator: "Emulator") -> None:
         document["offerId"] = ""
 
 
-@deviation("resolve-tells-the-plans-display-name", breaks=["RES-008"])
+@deviation("resolve-tells-the-plans-display-name", breaks=["RES-008", "TRM-005"])
 def tells_the_plans_display_name(emulator: "Emulator") -> None:
     """The planId that Resolve tells is what people read, not the id."""
 
