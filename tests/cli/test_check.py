@@ -1,11 +1,12 @@
 from pathlib import Path
+from threading import Timer
 
 import httpx2
 import pytest
 from tests.commands import call
 
 from fulfillment_conformance.emulator import Emulator
-from fulfillment_conformance.serving import serve
+from fulfillment_conformance.serving import Serving, serve
 
 EMBEDDED = {
     "marketplace": "role: marketplace\nmarketplace:\n  driver: embedded\n",
@@ -70,3 +71,27 @@ def test_what_was_bought_in_a_sandbox_stays(tmp_path: Path) -> None:
 
     assert said.code == 0, said.text
     assert emulator.market.issue_token(ordered.json()["subscriptionId"]), "its customer can still come back"
+
+
+def test_it_waits_for_a_service_that_is_starting(tmp_path: Path) -> None:
+    with serve(Emulator().app) as taken:
+        port = taken.port
+    file = tmp_path / "target.yaml"
+    file.write_text(f"role: marketplace\nmarketplace:\n  base_url: http://127.0.0.1:{port}/api\n", encoding="utf-8")
+    started: list[Serving] = []
+    starting = Timer(0.3, lambda: started.append(serve(Emulator().app, port=port)))
+    starting.start()
+    try:
+        said = call("check", "--target", file, "--wait", 60)
+    finally:
+        starting.join()
+        started[0].stop()
+
+    assert said.code == 0, said.text
+
+
+def test_it_waits_no_longer_than_it_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "target.yaml"
+    file.write_text("role: marketplace\nmarketplace:\n  base_url: http://127.0.0.1:9/api\n", encoding="utf-8")
+
+    assert call("check", "--target", file, "--wait", "0.3").code == 6

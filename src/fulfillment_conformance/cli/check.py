@@ -1,9 +1,13 @@
 """`fulfillment-conformance check`: look before a run."""
 
+import socket
 import sys
+import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -11,12 +15,23 @@ from fulfillment_conformance.cli import options
 
 if TYPE_CHECKING:
     from fulfillment_conformance.preflight import Finding
+    from fulfillment_conformance.target import MarketplaceTarget, PublisherTarget
+
+_BETWEEN_ATTEMPTS = 0.1
+"""Seconds."""
 
 
 @click.command()
 @options.target
 @options.profile
-def check(target: Path, profile: Any) -> None:
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="SECONDS",
+    help="How long to wait for the target to accept connections. Default: not at all.",
+)
+def check(target: Path, profile: Any, wait: float) -> None:
     """Look before a run whether the target can be judged at all.
 
     Looks at configuration, reachability, clocks, access token and plans. Nothing found is booked on the target.
@@ -36,6 +51,7 @@ def check(target: Path, profile: Any) -> None:
         _show(finding, prepared.redactor.text(finding.seen))
 
     tell(Finding("target file", True, f"{target}, role {prepared.role}, profile {prepared.profile}"))
+    _wait_for(_addresses(prepared.target), seconds=wait)
     opener = partial(open_marketplace, start_over=False) if prepared.role == "marketplace" else open_stage
     try:
         with opener(prepared, Preflight(tell)):
@@ -44,6 +60,27 @@ def check(target: Path, profile: Any) -> None:
         if seen[-1].good:  # the error is not a finding's own: say it, too
             _show(Finding("set-up", False, ""), prepared.redactor.text(str(error)))
         sys.exit(error.exit_code)
+
+
+def _addresses(target: "MarketplaceTarget | PublisherTarget") -> list[str]:
+    """Return where the target is going to be called, as far as the target file says it."""
+    if target.role == "marketplace":
+        return [target.base_url] if target.base_url else []
+    return [address for address in (target.publisher.landing_page, target.publisher.webhook) if address]
+
+
+def _wait_for(addresses: Iterable[str], *, seconds: float) -> None:
+    """Return when connections are accepted everywhere, or when the time is over: what is looked at next tells why."""
+    last = time.monotonic() + seconds
+    for address in addresses:
+        parts = urlsplit(address)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        while time.monotonic() < last:
+            try:
+                socket.create_connection((parts.hostname or "", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(_BETWEEN_ATTEMPTS)  # a service that starts announces itself in no other way
 
 
 def _show(finding: "Finding", seen: str) -> None:
