@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 from urllib.parse import parse_qs
 
 from starlette.types import Message, Receive, Scope, Send
@@ -45,12 +45,8 @@ Silence = Literal["silence"]
 SILENCE: Final[Silence] = "silence"
 
 
-class Checks(Protocol):
-    """Checks the value of an Authorization header; may block."""
-
-    def __call__(self, authorization: str | None) -> Checked:
-        """Return what is known of the token."""
-        ...
+Check = Callable[[str | None], Checked]
+"""Checks the value of an Authorization header; may block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +112,7 @@ class Listener:
     def __init__(
         self,
         *,
-        check: Checks,
+        check: Check,
         contract: Contract,
         observer: Observer,
         learn: Callable[[str, str], None],
