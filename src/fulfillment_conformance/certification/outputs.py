@@ -1,12 +1,13 @@
 """The outputs of a run, made once more from its two sources: `results.json` and `exchanges.jsonl`."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fulfillment_conformance import report
-from fulfillment_conformance.errors import SuiteFault
+from fulfillment_conformance.errors import SuiteFault, UsageProblem
 from fulfillment_conformance.report.results import RESULTS, RunResults
 from fulfillment_conformance.run import EXCHANGES
 
@@ -30,10 +31,18 @@ def derive(results: bytes, exchanges: bytes) -> Outputs:
         folder = Path(name)
         (folder / RESULTS).write_bytes(results)
         (folder / EXCHANGES).write_bytes(exchanges)
-        read = report.read(folder)
+        try:
+            read = report.read(folder)
+        except UsageProblem as error:
+            raise UsageProblem(_without(folder, str(error))) from None
         problems = report.write_all(read, folder)
         if problems:
-            raise SuiteFault("; ".join(problems))
+            raise SuiteFault(_without(folder, "; ".join(problems)))
         own = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     others = sorted(own.keys() - {RESULTS, EXCHANGES})
     return Outputs(results=read, files={name: own[name] for name in (RESULTS, EXCHANGES, *others)})
+
+
+def _without(folder: Path, text: str) -> str:
+    """Leave out where the files were for a moment: it tells nobody anything."""
+    return text.replace(f"{folder}{os.sep}", "")

@@ -1,6 +1,7 @@
 """Whether a run may be certified: everything that its set requires has been executed, decided, and is kept."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -89,7 +90,8 @@ def unfounded(check: CheckResult, test: str, claims: Mapping[str, Any], installa
     """Say why a requirement cannot have been left out for the reason given; empty if it can."""
     file = test.partition("::")[0]
     source = installation.sources.get(file, "")
-    if not any(re.fullmatch(pattern, check.reason, re.DOTALL) for pattern in _reasons(source)):
+    reasons = (*_reasons_in(source), *_reasons_of_the_stage())
+    if not any(re.fullmatch(pattern, check.reason, re.DOTALL) for pattern in reasons):
         return f"is left out because {check.reason!r}, which no test in {file} ever says"
     for claim in _CLAIMED.findall(check.reason):
         if claim not in claims:
@@ -99,17 +101,20 @@ def unfounded(check: CheckResult, test: str, claims: Mapping[str, Any], installa
     return ""
 
 
-def _reasons(source: str) -> Iterator[str]:
-    """Yield patterns of all reasons that a test's file, or the stage that it plays on, gives for leaving something out.
+@functools.cache
+def _reasons_of_the_stage() -> tuple[str, ...]:
+    stage = Path(__file__).parents[1] / "stage"
+    return tuple(
+        pattern for path in sorted(stage.glob("*.py")) for pattern in _reasons_in(path.read_text(encoding="utf-8"))
+    )
+
+
+@functools.cache
+def _reasons_in(source: str) -> tuple[str, ...]:
+    """Return patterns of all reasons that a file gives for leaving something out.
 
     They are read from the source, so that no list has to be kept.
     """
-    yield from _reasons_in(source)
-    for path in sorted((Path(__file__).parents[1] / "stage").glob("*.py")):
-        yield from _reasons_in(path.read_text(encoding="utf-8"))
-
-
-def _reasons_in(source: str) -> Iterator[str]:
     tree = ast.parse(source)
     constants = {
         target.id: node.value
@@ -118,9 +123,12 @@ def _reasons_in(source: str) -> Iterator[str]:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.args and _called(node.func) in {"not_applicable", "NotClaimed"}:
-            yield from _patterns(node.args[0], constants)
+    return tuple(
+        pattern
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and node.args and _called(node.func) in {"not_applicable", "NotClaimed"}
+        for pattern in _patterns(node.args[0], constants)
+    )
 
 
 def _called(function: ast.expr) -> str:

@@ -126,14 +126,16 @@ class _Verifying:
             return
         self._signature(about)
         self._compression(about)
+        exchanges, said = recorded.read(self._files[EXCHANGES])
+        for text in said:
+            self.find(EXCHANGES, text)
         outputs = self._outputs()
         if outputs is None:
             return
         results = outputs.results
         self.verification.results = results
         self._conclusions(results)
-        exchanges, said = recorded.read(self._files[EXCHANGES])
-        for text in (*said, *recorded.complaints(exchanges, results)):
+        for text in recorded.complaints(exchanges, results):
             self.find(EXCHANGES, text)
         if measure(exchanges.values(), role=results.role) != results.reply_times:
             self.find(RESULTS, "its reply times are not those of the exchanges")
@@ -261,8 +263,7 @@ class _Verifying:
         try:
             return derive(self._files[RESULTS], self._files[EXCHANGES])
         except UsageProblem as error:
-            # The file was read in a folder of its own, whose name tells nobody anything.
-            self.find(RESULTS, str(error).rpartition(RESULTS)[2].removeprefix(" ").removesuffix("; run again"))
+            self.find(RESULTS, str(error).removeprefix(f"{RESULTS} ").removesuffix("; run again"))
         except ConformanceError as error:
             self.find(RESULTS, f"no reports can be made of it: {error}")
         return None
