@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from fulfillment_conformance.fieldtypes import (
     Address,
     BaseAddress,
+    Date,
     ExistingFile,
     Guid,
     HostAndPort,
@@ -29,6 +31,7 @@ TYPES: dict[str, Any] = {
     "pointer": JsonPointer,
     "term": TermUnit,
     "seconds": Seconds,
+    "date": Date,
     "template": Annotated[Any, placeholders("token", "landing_page")],
 }
 
@@ -52,6 +55,7 @@ TYPES: dict[str, Any] = {
         ("term", "P1M", "P1M"),
         ("term", "P36M", "P36M"),
         ("seconds", 600, 600.0),
+        ("date", "2026-11-22", date(2026, 11, 22)),
         (
             "template",
             {"a": ["{token}", 5], "b": "no {placeholder here}"},
@@ -88,6 +92,9 @@ def test_good_values_are_taken(kind: str, value: object, meant: object) -> None:
         ("guid", "8d1f3a52", "expected a GUID such as 8d1f3a52-64b0-4c4e-9b4e-0a5f7e2c1d10"),
         ("pointer", "status", "expected a JSON pointer: empty, or '/' before every step"),
         ("pointer", "/a~2", "expected a JSON pointer: empty, or '/' before every step"),
+        ("date", "2026-11-31", "expected a date such as 2026-11-22"),
+        ("date", "tomorrow", "expected a date such as 2026-11-22"),
+        ("date", 20, "expected a date such as 2026-11-22"),
         ("term", "P1W", "expected a term of months or years such as P1M or P3Y"),
         ("term", "P0M", "expected a term of months or years such as P1M or P3Y"),
         (

@@ -33,7 +33,9 @@ def pytest_runtest_makereport(item, call):
     report = yield
     if call.when == "teardown":
         results, recorded = runs.mixed_run()
-        allure.report_test(CLAIMS, results.tests[0], recorded[3:5], parameters={"profile": "documented"})
+        known = {name: runs.known(name) for name in ("WHK-018", "WHK-777")}
+        parameters = {"profile": "documented"}
+        allure.report_test(CLAIMS, results.tests[0], recorded[3:5], known=known, parameters=parameters)
     return report
 """
 
@@ -90,11 +92,20 @@ def test_every_test_is_labelled(results: list[dict[str, Any]], number: int) -> N
 
 
 def test_requirements_are_links_to_their_pages(results: list[dict[str, Any]]) -> None:
-    [link] = results[0]["links"]
+    [link] = [link for link in results[0]["links"] if link["type"] == "link"]
 
     assert link["url"].endswith("/azure-ad-transactable-saas-landing-page")
     assert link["name"] == "LND-001, LND-002: azure-ad-transactable-saas-landing-page"
     assert "**LND-003** (MAY): Statement of LND-003." in results[0]["description"]
+
+
+def test_a_known_failure_is_told_with_reason_and_link(results: list[dict[str, Any]]) -> None:
+    [link] = [link for link in results[0]["links"] if link["type"] == "issue"]
+
+    assert link["url"] == "https://tracker.contoso.example/WHK-018"
+    assert link["name"] == "WHK-018: known failure until 2026-12-31"
+    assert labels(results[0], "known-failure") == ["WHK-018"]
+    assert "Known failure **WHK-018**: Fixed in version 4. (until 2026-12-31" in results[0]["description"]
 
 
 def test_checks_and_exchanges_are_attached(results: list[dict[str, Any]]) -> None:

@@ -147,19 +147,19 @@ class TestTests:
 
 class TestReplyTimes:
     @staticmethod
-    def run(median: float, count: int = 5) -> RunResults:
-        times = ReplyTimes(operation="POST /webhook", count=count, median=median, p95=median, slowest=median)
+    def run(median: float, count: int = 10, *, p95: float = 0.0) -> RunResults:
+        times = ReplyTimes(operation="POST /webhook", count=count, median=median, p95=p95, slowest=p95)
         return judged({ID: Outcome.PASSED}, reply_times=(times,))
 
     @pytest.mark.parametrize(
         ("before", "after", "count", "slower"),
         [
-            (0.1, 0.2, 5, True),
-            (0.1, 0.19, 5, False),
-            (0.01, 0.09, 5, False),
-            (1.0, 1.9, 5, False),
-            (0.1, 0.2, 4, False),
-            (0.2, 0.1, 5, False),
+            (0.125, 0.25, 10, True),
+            (0.125, 0.24, 10, False),
+            (0.01, 0.09, 10, False),
+            (1.0, 1.9, 10, False),
+            (0.125, 0.25, 9, False),
+            (0.25, 0.125, 10, False),
         ],
     )
     def test_only_what_networks_do_not_do_by_themselves_is_slower(
@@ -170,10 +170,14 @@ class TestReplyTimes:
         assert found(comparison) == ({"slower": ["POST /webhook"]} if slower else {})
         assert comparison.worse == slower
 
+    def test_what_the_old_run_saw_now_and_then_is_not_slower(self) -> None:
+        assert found(compare(self.run(0.1, p95=0.5), self.run(0.5))) == {}
+        assert found(compare(self.run(0.1, p95=0.4), self.run(0.5))) == {"slower": ["POST /webhook"]}
+
     def test_both_medians_are_told(self) -> None:
         [section] = compare(self.run(0.1), self.run(0.5)).sections
 
-        assert section.rows == [("POST /webhook", "100 ms", "500 ms", "5 and 5")]
+        assert section.rows == [("POST /webhook", "100 ms", "500 ms", "10 and 10")]
 
 
 def test_in_what_else_the_runs_differ_is_told() -> None:

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -7,6 +8,7 @@ from markdown_it import MarkdownIt
 from tests.report import runs
 from tests.report.conftest import Run
 
+from fulfillment_conformance.outcome import Outcome
 from fulfillment_conformance.report import markdown
 from fulfillment_conformance.report.wording import KINDS
 
@@ -82,3 +84,34 @@ def test_any_text_stays_what_it_is(text: str) -> None:
     assert "\n" not in told
     assert page.count("<th>") == 1
     assert not set(page.replace("<", "\n<").split("\n")) & {"<em>", "<strong>", "<code>", "<a>", "<img>"}
+
+
+def test_known_failures_are_told_with_reason_and_link(mixed: Run) -> None:
+    text = html(markdown.render(mixed[0]))
+
+    assert "<h3>Known failures (1)</h3>" in text
+    assert (
+        "Known, until 2026-12-31: Fixed in version 4. "
+        '<a href="https://tracker.contoso.example/WHK-040">https://tracker.contoso.example/WHK-040</a>'
+    ) in text
+
+
+@pytest.mark.parametrize("link", ["https://t.example/a>b", "https://t.example/a|b", "https://t.example/<i>"])
+def test_a_link_ends_no_table(link: str) -> None:
+    results, _ = runs.mixed_run()
+    entry = replace(runs.known("WHK-040"), link=link)
+    made = runs.run(results.requirements, results.tests, known=[entry])
+    [one] = [one for one in made.requirements if one.id == "WHK-040"]
+    again = runs.run([runs.settled(one, Outcome.FAILED, "")], results.tests, known=[entry])
+
+    rows = [line for line in markdown.render(again).splitlines() if "WHK-040" in line and line.startswith("|")]
+    assert [row.count("|") for row in rows] == [5]
+    assert "<i>" not in html(markdown.render(again))
+
+
+def test_known_failures_out_of_date_are_told() -> None:
+    results, _ = runs.passed_run()
+    text = markdown.render(runs.run(results.requirements, results.tests, known=[runs.known("WHK-003")]))
+
+    assert text.startswith("## ⚠️ Incomplete: ")
+    assert "WHK-003 passes now; remove the entry" in text

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 from tests.report import runs
 
-from fulfillment_conformance.outcome import Level, Outcome
+from fulfillment_conformance.outcome import CheckResult, Level, Outcome, TestRecord
 from fulfillment_conformance.report.tally import Tally, short_name, theme_of
 
 
@@ -121,3 +121,15 @@ def test_requirements_are_looked_up() -> None:
     assert seen.level("CHP-001") == "SHOULD"
     assert seen.statement("CHP-002") == ""
     assert seen.level("CHP-002") == "MUST"
+
+
+def test_known_failures_are_counted_as_such() -> None:
+    seen = Tally({"CHP-001": Row("MUST", "A plan is changed.")}, Clock(), ["CHP-001"])
+    failed = CheckResult(requirement="CHP-001", outcome=Outcome.FAILED)
+    record = TestRecord(test=TESTS[0], claims=("CHP-001",), checks=(failed,))
+    seen.take(record)
+
+    assert seen.counts() == {"waived": 1}
+    assert seen.waives("CHP-001")
+    assert not seen.waives("CHP-002")
+    assert seen.first_failures(record) == [failed], "shown as it happens all the same"

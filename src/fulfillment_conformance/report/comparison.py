@@ -20,11 +20,12 @@ from fulfillment_conformance.report.reply_times import ReplyTimes
 from fulfillment_conformance.report.results import Kind, ReportedRequirement, RunResults
 from fulfillment_conformance.report.wording import KINDS, counted, duration, target_name, verdict_words
 
-FEWEST_REPLIES = 5
+FEWEST_REPLIES = 10
 """Replies of an operation that each run needs before their times are compared."""
 SLOWER_FACTOR = 2.0
 SLOWER_SECONDS = 0.1
-"""A median that grew at least by this factor and by these seconds is slower; less is what networks do by themselves."""
+"""A median that grew at least by this factor and by these seconds is slower, if it is beyond nearly all replies of the
+old run as well; less is what networks do by themselves."""
 
 _FAILING: frozenset[Kind] = frozenset({"failed", "warning"})
 _DECIDED: frozenset[Kind] = frozenset({"passed", "failed", "warning", "waived"})
@@ -275,8 +276,9 @@ def _slower(before: Iterable[ReplyTimes], after: Iterable[ReplyTimes]) -> list[S
 
 
 def _is_slower(old: ReplyTimes, new: ReplyTimes) -> bool:
-    enough = min(old.count, new.count) >= FEWEST_REPLIES
-    return enough and new.median >= SLOWER_FACTOR * old.median and new.median - old.median >= SLOWER_SECONDS
+    if min(old.count, new.count) < FEWEST_REPLIES:
+        return False
+    return new.median > old.p95 and new.median >= max(SLOWER_FACTOR * old.median, old.median + SLOWER_SECONDS)
 
 
 def _differences(old: RunResults, new: RunResults) -> list[str]:
