@@ -1,5 +1,6 @@
 """A publisher's account on a stand-in of the live service, and the target file that its owner would write."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -108,7 +109,8 @@ def write(folder: Path, live: Mapping[str, Any] | None = None, **changes: Any) -
     }
     file = folder / "live.yaml"
     document = {"role": "marketplace", "marketplace": marketplace}
-    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    apart = json.loads(json.dumps(document))  # what stands in it twice would become an alias
+    file.write_text(yaml.safe_dump(apart, sort_keys=False), encoding="utf-8")
     return file
 
 
