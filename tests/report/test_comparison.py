@@ -1,6 +1,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,15 @@ from tests.report import runs
 
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.outcome import Level, Outcome
-from fulfillment_conformance.report.comparison import TITLES, Comparison, Name, compare, told_of
+from fulfillment_conformance.report.comparison import (
+    FEWEST_REPLIES,
+    SLOWER_SECONDS,
+    TITLES,
+    Comparison,
+    Name,
+    compare,
+    told_of,
+)
 from fulfillment_conformance.report.reply_times import ReplyTimes
 from fulfillment_conformance.report.results import RunResults
 
@@ -236,3 +245,13 @@ def test_json_has_every_kind_and_a_run_is_never_worse_than_itself(
     assert data["worse"] == bool(data["failures"] or data["stopped"] or data["stopped_tests"])
     assert compare(old, old).sections == []
     assert compare(new, new).differences == []
+
+
+def test_every_kind_of_change_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
+
+    for name, title in TITLES.items():
+        assert f"`{name}`" in text
+        assert title in text or title == "New tests"
+    assert f"at least {FEWEST_REPLIES} replies" in text
+    assert f"at least {SLOWER_SECONDS * 1000:.0f} ms longer" in text

@@ -25,7 +25,7 @@ from fulfillment_conformance.report import allure, badge, ctrf, html, junit, mar
 from fulfillment_conformance.report.files import write_text
 from fulfillment_conformance.report.results import RESULTS, ReportedRequirement, RunResults, begin, read
 
-__all__ = ["ReportedRequirement", "RunResults", "begin", "read", "write_all"]
+__all__ = ["ReportedRequirement", "RunResults", "begin", "read", "recorded", "write_all"]
 
 EXCHANGES = "exchanges.jsonl"
 ALLURE_RESULTS = "allure-results"

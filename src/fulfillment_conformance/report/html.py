@@ -138,6 +138,7 @@ class _Page:
         not_judged = self._not_judged({one.id for one in by_hand})
         sections = [
             ("faults", "Broke off", len(results.faults) or None),
+            ("stale", "Out of date", len(results.stale) or None),
             ("failures", "Failures", len(failures)),
             ("open", "Not decided", len(open_) + len(self._not_run) or None),
             ("known", "Known failures", len(waived) or None),
