@@ -215,8 +215,8 @@ def test_an_operation_that_the_list_does_not_show_is_handled_all_the_same(
 
     if subscribed.claims.refuses_changes:
         check("OPL-014").not_applicable("claims.refuses_changes: the publisher says that it refuses all changes")
-    elif not usual.taken:
-        check("OPL-014").undecided("a change that the list shows is not taken either", rests_on=usual.rests_on)
+    elif not usual.works:
+        check("OPL-014").undecided("a change that the list shows has no effect either", rests_on=usual.rests_on)
     else:
         check("OPL-014").that(
             outcome.operation.status == "Succeeded",

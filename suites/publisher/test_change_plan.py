@@ -195,6 +195,9 @@ def test_a_change_that_the_publisher_cannot_perform_is_refused(stage, publisher,
     outcome = customer.settles(announcement)
     account = customer.account()
 
+    if answer.is_server_error and not stage.usual("change_plan").taken:
+        check("OPP-015").undecided("every change makes the webhook fail", rests_on=[answer])
+        return
     check("OPP-015").that(
         outcome.operation.status == "Failed",
         expected="a 4xx reply or PATCH Failure within ten seconds",
@@ -328,6 +331,9 @@ def test_a_downgrade_that_is_not_supported_may_be_refused(stage, publisher, chec
     answer = publisher.receives(announcement)
     outcome = customer.settles(announcement)
 
+    if answer.is_server_error and not stage.usual("change_plan").taken:
+        check("TRM-010").undecided("every change makes the webhook fail", rests_on=[answer])
+        return
     check("TRM-010").that(
         answer.is_client_error or "Failure" in outcome.words,
         expected="4xx, or PATCH Failure",

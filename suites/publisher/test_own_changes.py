@@ -100,8 +100,8 @@ def test_a_plan_change_of_ones_own_is_asked_for_and_waits_for_its_notification(
             )
         else:
             check("WHK-042").not_applicable("claims.acknowledges_changes: the publisher says that it sends no PATCH")
-        if not usual.taken and not subscribed.claims.refuses_changes:
-            check("WHK-053").undecided("a change that a customer makes is not taken either", rests_on=usual.rests_on)
+        if not usual.works and not subscribed.claims.refuses_changes:
+            check("WHK-053").undecided("a change that a customer makes has no effect either", rests_on=usual.rests_on)
             continue
         check("WHK-053").that(
             answer.is_success and outcome.operation.status == "Succeeded" and "Failure" not in outcome.words,

@@ -66,6 +66,7 @@ class Customer:
     visited_at: int = 0
     _mark: int = 0
     _before: Account | None = None
+    _latest: str = ""
 
     # --- the marketplace's side ---
 
@@ -92,6 +93,7 @@ class Customer:
             raise Precondition(
                 f"{operation.action} of {self.id} ended as {operation.status} at once: an earlier change is still open"
             )
+        self._latest = operation.id
         return announcement
 
     def announced(self, action: Action = Action.SUBSCRIBE) -> Announcement:
@@ -478,7 +480,10 @@ class Customer:
         return self.publisher.account(self.id)
 
     def eventually(self, done: Callable[[Account], bool]) -> Account | None:
-        """Look until the publisher shows what is waited for, or its time for an effect is over."""
+        """Look until the publisher shows what is waited for, or its time for an effect is over.
+
+        Where it has refused the latest notification nothing is waited for.
+        """
         last: list[Account] = []
 
         def look() -> Account | None:
@@ -488,7 +493,8 @@ class Customer:
             last[:] = [account]
             return account if done(account) else None
 
-        deadline = self.publisher.effect_limit
+        refused = self.microsoft.was_refused(self._latest)
+        deadline = 0.0 if refused else self.publisher.effect_limit
         pause, waited = 0.02, 0.0
         found = look()
         while found is None and last and waited < deadline:
@@ -496,7 +502,7 @@ class Customer:
             waited += pause
             pause = min(pause * 1.5, 1.0)
             found = look()
-        if last:
+        if last and not refused:
             self.publisher.note_effect(came=found is not None, after=waited)
         return found or (last[0] if last else None)
 

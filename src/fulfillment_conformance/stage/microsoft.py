@@ -314,6 +314,10 @@ class Microsoft:
         """Whether the publisher answered the last genuine notification of an operation with 2xx."""
         return self._taken.get(operation_id, False)
 
+    def was_refused(self, operation_id: str) -> bool:
+        """Whether the publisher answered the last genuine notification of an operation, and not with 2xx."""
+        return not self._taken.get(operation_id, True)
+
     def _discard(self, announcement: Announcement) -> None:
         async def discard() -> None:
             held = self.emulator.held

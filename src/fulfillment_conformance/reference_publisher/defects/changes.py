@@ -1,7 +1,9 @@
 """Webhooks that do the wrong thing with a change of plan or seats."""
 
 import asyncio
+import contextlib
 import dataclasses
+import functools
 from typing import Any
 
 from starlette.requests import Request
@@ -10,7 +12,7 @@ from starlette.responses import Response
 from fulfillment_conformance.reference_publisher.accounts import Account
 from fulfillment_conformance.reference_publisher.app import ReferencePublisher
 from fulfillment_conformance.reference_publisher.defects.registry import defect, replace
-from fulfillment_conformance.reference_publisher.fulfillment import ApiRefused, Result
+from fulfillment_conformance.reference_publisher.fulfillment import ApiRefused, ApiUnavailable, Result
 from fulfillment_conformance.reference_publisher.messages import Event, Operation, Subscription
 from fulfillment_conformance.reference_publisher.webhook import DONE, Verdict
 
@@ -29,7 +31,7 @@ def _announced(event: Event, subscription: Subscription) -> Operation:
     )
 
 
-@defect("ignores-plan-changes", breaks=["EVT-018", "OPP-013", "WHK-003"])
+@defect("ignores-plan-changes", breaks=["EVT-018", "OPP-013", "REG-018", "WHK-003", "WHK-042"])
 def ignores_plan_changes(publisher: ReferencePublisher) -> None:
     """ChangePlan is answered 200, and that is all: the marketplace takes silence for consent."""
     carry_out = publisher.webhook.carry_out
@@ -57,7 +59,7 @@ def ignores_seat_changes(publisher: ReferencePublisher) -> None:
     publisher.webhook.handlers["ChangeQuantity"] = ignore
 
 
-@defect("reports-without-carrying-out", breaks=["EVT-018", "OPP-014", "WHK-003"])
+@defect("reports-without-carrying-out", breaks=["EVT-018", "EVT-020", "OPP-014", "REG-018", "WHK-003"])
 def reports_without_carrying_out(publisher: ReferencePublisher) -> None:
     """Success is reported for changes that never reach the account."""
 
@@ -73,7 +75,7 @@ def reports_without_carrying_out(publisher: ReferencePublisher) -> None:
     _never_follows_changes(publisher)
 
 
-@defect("takes-the-value-before-the-change", breaks=["EVT-018", "OPP-014", "WHK-003"])
+@defect("takes-the-value-before-the-change", breaks=["EVT-018", "OPP-014", "REG-018", "WHK-003"])
 def takes_the_value_before_the_change(publisher: ReferencePublisher) -> None:
     """The plan of the nested subscription is applied, which is the one before the change."""
     carry_out = publisher.webhook.carry_out
@@ -183,19 +185,19 @@ def _reporting(publisher: ReferencePublisher, word: str) -> None:
     replace(publisher.api, "report", report_in_other_words)
 
 
-@defect("reports-succeeded", breaks=["OPP-003"])
+@defect("reports-succeeded", breaks=["OPP-003", "WHK-042"])
 def reports_succeeded(publisher: ReferencePublisher) -> None:
     """PATCH says Succeeded, the word of another vocabulary."""
     _reporting(publisher, "Succeeded")
 
 
-@defect("reports-in-lower-case", breaks=["OPP-003"])
+@defect("reports-in-lower-case", breaks=["OPP-003", "WHK-042"])
 def reports_in_lower_case(publisher: ReferencePublisher) -> None:
     """PATCH says success instead of Success."""
     _reporting(publisher, "success")
 
 
-@defect("reports-another-operation", breaks=["OPP-013", "WHK-039"])
+@defect("reports-another-operation", breaks=["OPP-013", "WHK-039", "WHK-042"])
 def reports_another_operation(publisher: ReferencePublisher) -> None:
     """PATCH names an id that is not the operation's."""
     report = publisher.api.report
@@ -206,14 +208,19 @@ def reports_another_operation(publisher: ReferencePublisher) -> None:
     replace(publisher.api, "report", report_another)
 
 
-@defect("reports-failure-of-what-it-did", breaks=["EVT-018", "WHK-003", "WHK-011"])
+@defect("reports-failure-of-what-it-did", breaks=["EVT-018", "EVT-020", "REG-018", "WHK-003", "WHK-042"])
 def reports_failure_of_what_it_did(publisher: ReferencePublisher) -> None:
-    """PATCH says Failure although the account has the new plan."""
-    _reporting(publisher, "Failure")
+    """PATCH says Failure although the account has the new plan or the new seats."""
+    report = publisher.webhook.report
+
+    async def report_failure(event: Event, result: Result) -> None:
+        await report(event, "Failure" if event.action in _CHANGES else result)
+
+    replace(publisher.webhook, "report", report_failure)
     _never_follows_changes(publisher)
 
 
-@defect("never-reports", breaks=["OPP-013"])
+@defect("never-reports", breaks=["OPP-013", "WHK-042"])
 def never_reports(publisher: ReferencePublisher) -> None:
     """The outcome of a change is left to silence."""
 
@@ -226,15 +233,25 @@ def never_reports(publisher: ReferencePublisher) -> None:
 @defect("reports-before-answering", breaks=["OPP-021"])
 def reports_before_answering(publisher: ReferencePublisher) -> None:
     """PATCH is sent while the marketplace still waits for the answer to its call."""
-    decide = publisher.webhook.decide
+    take = publisher.webhook.take
+    reported: set[str] = set()
 
-    async def decide_and_finish(request: Request) -> Verdict:
-        verdict = await decide(request)
-        if verdict.then is not None:
-            await verdict.then()
-        return dataclasses.replace(verdict, then=None)
+    async def take_and_report(event: Event) -> Verdict:
+        verdict = await take(event)
+        if isinstance(verdict.then, functools.partial) and verdict.then.func == publisher.webhook.report:
+            reported.add(event.operation_id)
+            with contextlib.suppress(ApiRefused, ApiUnavailable):
+                await report(event.subscription_id, event.operation_id, "Success")
+        return verdict
 
-    replace(publisher.webhook, "decide", decide_and_finish)
+    report = publisher.api.report
+
+    async def report_once(subscription_id: str, operation_id: str, result: Result) -> None:
+        if operation_id not in reported:
+            await report(subscription_id, operation_id, result)
+
+    replace(publisher.webhook, "take", take_and_report)
+    replace(publisher.api, "report", report_once)
 
 
 @defect("refuses-every-change", breaks=["EVT-018", "EVT-020", "TST-003", "WHK-003", "WHK-004"])
@@ -257,7 +274,7 @@ def fails_on_changes(publisher: ReferencePublisher) -> None:
     publisher.webhook.handlers |= dict.fromkeys(_CHANGES, fail)
 
 
-@defect("says-nothing-when-it-cannot", breaks=["OPP-015"])
+@defect("says-nothing-when-it-cannot", breaks=["OPP-015", "TRM-010"])
 def says_nothing_when_it_cannot(publisher: ReferencePublisher) -> None:
     """A change that a rule forbids is answered 200 and not carried out; the marketplace believes that it was."""
     refusal = publisher.webhook.refusal
