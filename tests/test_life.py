@@ -44,3 +44,12 @@ def test_what_was_called_is_unproven_until_it_shows_itself() -> None:
     life.signs = Found("resolve")
 
     assert life.unproven == {"activate"}
+
+
+def test_no_test_relies_on_what_is_called_aside() -> None:
+    life = Life()
+    with life.aside():
+        life.called("resolve")
+    life.called("activate")
+
+    assert life.take_called() == ("activate", TARGET)

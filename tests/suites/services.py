@@ -37,6 +37,19 @@ def marketplace_with_api(api: ASGIApp) -> Iterator[Serving]:
         yield serving
 
 
+@contextmanager
+def marketplace_that_lists_nothing() -> Iterator[Serving]:
+    """Serve an emulator that is honest but for its list of subscriptions, which is empty for whoever has a token."""
+    emulator = Emulator(Settings()).app
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        lists = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].endswith("/subscriptions")
+        await (NEARLY_SILENT_MARKETPLACES["guarded"] if lists else emulator)(scope, receive, send)
+
+    with serve(app) as serving:
+        yield serving
+
+
 def marketplace_target(url: str, *, timeout: float = 5.0) -> dict[str, Any]:
     """Return a target file of a marketplace at an origin, arranged by its control surface.
 

@@ -17,6 +17,7 @@ from tests.suites.runs import Judged, judge, skip_preflight
 
 from fulfillment_conformance.backend import situations, webhook
 from fulfillment_conformance.emulator.silent import SILENT_SERVICES
+from fulfillment_conformance.reference_publisher.webhook import DONE, Verdict, Webhook
 from fulfillment_conformance.serving import serve
 
 ALL = os.environ.get("FC_SILENCE") == "all"
@@ -78,6 +79,32 @@ def test_a_publisher_that_does_nothing_passes_nothing(tmp_path: Path, name: str)
         judged = judge(target, tmp_path, *_only(name, OF_A_PUBLISHER), meddle=impatient)
 
     _passes_nothing(judged)
+
+
+def test_an_api_with_one_silent_part_passes_only_what_leaves_it_alone(tmp_path: Path) -> None:
+    only = [f"--only={each}" for each in ("LST-007", "LST-010", "RES-001")]
+    with services.marketplace_that_lists_nothing() as serving:
+        judged = judge(services.marketplace_target(serving.url), tmp_path, *only, meddle=impatient)
+
+    assert judged.with_outcome("passed") == {"RES-001"}
+
+
+def take_notifications_and_do_nothing() -> None:
+    """Let the reference publisher's webhook validate tokens, answer 200, and leave it at that."""
+
+    async def take(self: Webhook, event: object) -> Verdict:
+        return DONE
+
+    setattr(Webhook, "take", take)  # noqa: B010
+
+
+def test_a_publisher_with_a_dead_webhook_passes_only_what_leaves_it_alone(tmp_path: Path) -> None:
+    target = {"role": "publisher", "publisher": {"embedded": True}}
+    only = [f"--only={each}" for each in ("WHK-018", "WHK-035", "LND-003")]
+    judged = judge(target, tmp_path, *only, meddle=take_notifications_and_do_nothing)
+
+    assert judged.with_outcome("passed") == {"LND-003"}
+    assert not judged.blamed
 
 
 @pytest.mark.parametrize("name", SILENT_SERVICES)

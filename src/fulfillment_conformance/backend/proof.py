@@ -24,7 +24,7 @@ def give_proof(run: Run, under_test: MarketplaceUnderTest, webhook: Webhook) -> 
     for_real = under_test.driver.name == "live"  # there each step costs money, or cannot be taken back
     if not unproven or run.gone is not None or for_real or not under_test.situations.has("purchases"):
         return
-    with run.recorder.apart("signs of life"), suppress(Interruption, ConformanceError):
+    with run.recorder.apart("signs of life"), run.life.aside(), suppress(Interruption, ConformanceError):
         _live(under_test, webhook, unproven)
 
 

@@ -21,7 +21,7 @@ def give_proof(run: Run, stage: Stage) -> None:
     unproven = run.life.unproven
     if not unproven or run.gone is not None:
         return
-    with run.recorder.apart("signs of life"), suppress(Interruption, ConformanceError):
+    with run.recorder.apart("signs of life"), run.life.aside(), suppress(Interruption, ConformanceError):
         customer = stage.subscribed()
         if ACCOUNT in unproven:
             stage.publisher.account(NOBODY)
