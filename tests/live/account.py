@@ -121,13 +121,15 @@ def load(file: Path, environment: Mapping[str, str] = ENVIRONMENT) -> Marketplac
 
 
 @contextmanager
-def account(folder: Path, live: Mapping[str, Any] | None = None, **changes: Any) -> Iterator[Account]:
+def account(
+    folder: Path, live: Mapping[str, Any] | None = None, *, arrived: list[Exchange] | None = None, **changes: Any
+) -> Iterator[Account]:
     """Run a stand-in that holds the account, and one subscription more than the file lists.
 
     The file that its owner uses differs from a real one in two keys, `addresses` and `tls_ca`.
     """
     everything = [*subscriptions(), {"id": UNLISTED, "offer": "contoso-crm-preview", "plan": "silver"}]
-    arrived: list[Exchange] = []
+    arrived = [] if arrived is None else arrived
     whole = load(write(folder, {"subscriptions": everything}), IN_TRUTH)
     with stand_in(whole, observer=arrived.append, folder=folder) as running:
         there = {host: str(place) for host, place in running.target.addresses.items()}
