@@ -325,9 +325,7 @@ class TestSchemas:
         ],
     )
     def test_a_link_to_the_next_page_is_absolute_and_whole(self, contract: Contract, link: Any) -> None:
-        assert seen(contract.validate_schema("SubscriptionList", {"@nextLink": link})) == {
-            ("/@nextLink", ("LST-006",))
-        }
+        assert seen(contract.validate_schema("SubscriptionList", {"@nextLink": link})) == {("/@nextLink", ("LST-006",))}
 
     def test_an_unknown_one_is_the_suites_fault(self, contract: Contract) -> None:
         with pytest.raises(SuiteFault, match=r"no schema 'Subscripton'.*did you mean 'Subscription'"):

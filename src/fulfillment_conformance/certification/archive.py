@@ -118,6 +118,8 @@ def read(data: bytes) -> list[Entry]:
             raise Unpackable(f"it holds more than {MOST_FILES} files")
         if sum(each.size for each in entries) > LARGEST:
             raise Unpackable(f"it would unpack to more than {LARGEST:,} bytes; nothing of it is unpacked")
+    if len(data) - offset < _END_RECORD.size:
+        raise Unpackable(f"it is cut off behind {entries[-1].name}")
     own = assemble(entries)
     if own != data:
         raise Unpackable(_difference(data, own, offset))

@@ -17,7 +17,6 @@ _CLAIMED = re.compile(r"\bclaims\.(\w+):")
 
 EXEMPTING: Mapping[str, Any] = {
     "acknowledges_changes": False,
-    "bills_by_usage": False,
     "per_seat": False,
     "refused_plans": [],
     "refuses_changes": True,
@@ -90,7 +89,7 @@ def unfounded(check: CheckResult, test: str, claims: Mapping[str, Any], installa
     """Say why a requirement cannot have been left out for the reason given; empty if it can."""
     file = test.partition("::")[0]
     source = installation.sources.get(file, "")
-    reasons = (*_reasons_in(source), *_reasons_of_the_stage())
+    reasons = (*reasons_in(source), *_reasons_of_the_stage())
     if not any(re.fullmatch(pattern, check.reason, re.DOTALL) for pattern in reasons):
         return f"is left out because {check.reason!r}, which no test in {file} ever says"
     for claim in _CLAIMED.findall(check.reason):
@@ -105,13 +104,13 @@ def unfounded(check: CheckResult, test: str, claims: Mapping[str, Any], installa
 def _reasons_of_the_stage() -> tuple[str, ...]:
     stage = Path(__file__).parents[1] / "stage"
     return tuple(
-        pattern for path in sorted(stage.glob("*.py")) for pattern in _reasons_in(path.read_text(encoding="utf-8"))
+        pattern for path in sorted(stage.glob("*.py")) for pattern in reasons_in(path.read_text(encoding="utf-8"))
     )
 
 
 @functools.cache
-def _reasons_in(source: str) -> tuple[str, ...]:
-    """Return patterns of all reasons that a file gives for leaving something out.
+def reasons_in(source: str) -> tuple[str, ...]:
+    """Return regular expressions of all reasons that the source of a test gives for leaving something out.
 
     They are read from the source, so that no list has to be kept.
     """

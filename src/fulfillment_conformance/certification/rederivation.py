@@ -63,7 +63,7 @@ def rederive(
     try:
         basis = Basis.from_json(check.basis)
         _look(basis, check, exchanges, found)
-        if not found.mismatches and found.depth is not Depth.TRUSTED:
+        if not found.mismatches and basis.kind != "seen":
             _decide(basis, check, exchanges, found, list(readings), profile, patterns)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         found.mismatches.append(f"says what it was decided from in a form that is not ours ({type(error).__name__})")
@@ -107,8 +107,7 @@ def _decide(
     patterns: str,
 ) -> None:
     """Make the decision again, and compare what the check says about it in words."""
-    if basis.kind != "seen":
-        found.mismatches += _words(basis, check, exchanges)
+    found.mismatches += _words(basis, check, exchanges)
     if found.depth is not Depth.REDERIVED:
         return
     if basis.kind == "pattern" and basis.terms["pattern"] not in patterns:
