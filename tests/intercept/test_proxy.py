@@ -207,9 +207,8 @@ class TestServing:
             assert tunnel.recv(100).startswith(b"HTTP/1.1 200 ")
         for connection in (waiting, tunnel):
             connection.settimeout(10)
-            with connection:
-                with suppress(ConnectionResetError):
-                    assert connection.recv(1) == b""
+            with connection, suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
 
     def test_a_port_in_use_is_named(self, intercepted: Intercepted) -> None:
         taken = HostAndPort("127.0.0.1", intercepted.serving.port)
