@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
@@ -337,6 +337,32 @@ class TestServe:
 
         assert len(ports) == 8
         assert all(one != other for one, other in pairwise(ports))
+
+
+class TestFront:
+    def test_it_meets_each_connection_and_may_leave_it_to_the_application(self, portal: Portal) -> None:
+        met: list[asyncio.BaseProtocol] = []
+
+        def front(http: Callable[[], asyncio.BaseProtocol]) -> asyncio.BaseProtocol:
+            met.append(http())
+            return met[-1]
+
+        with serve(APP, front=front, portal=portal) as serving:
+            for _ in range(2):
+                with httpx2.Client(trust_env=False) as client:
+                    assert client.get(f"{serving.url}/hello").status_code == 200
+
+        assert len(met) == 2
+
+    def test_it_may_keep_a_connection_for_itself(self, portal: Portal) -> None:
+        class Refusal(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                assert isinstance(transport, asyncio.Transport)
+                transport.write(b"HTTP/1.1 403 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                transport.close()
+
+        with serve(APP, front=lambda _http: Refusal(), portal=portal) as serving:
+            assert httpx2.get(f"{serving.url}/hello", trust_env=False).status_code == 403
 
 
 class TestServeUntilSignal:
