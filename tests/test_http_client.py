@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -168,6 +169,17 @@ def test_proxies_of_the_machine_are_not_asked(
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
     assert client.send("GET", serve(answering(ok()))).status == 200
+
+
+def test_a_host_name_can_be_sent_elsewhere_and_is_still_asked_for_by_its_name(serve: Serve) -> None:
+    address = urlsplit(serve(answering(ok(b"here"))))
+    assert address.hostname is not None
+    assert address.port is not None
+    with HttpClient(addresses={"marketplace.example": (address.hostname, address.port)}) as client:
+        exchange = client.send("GET", "http://Marketplace.example/x")
+
+    assert (exchange.status, exchange.response_body) == (200, b"here")
+    assert header(exchange.request_headers, "host") == "marketplace.example"
 
 
 def test_an_answer_without_length_ends_with_the_connection(client: HttpClient, serve: Serve) -> None:

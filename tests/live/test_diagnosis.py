@@ -1,5 +1,6 @@
 """Each misconfiguration is made for real: at the stand-in's Entra, at its offers, or in the file, with msal between."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -254,3 +255,18 @@ def test_a_clock_is_told_from_a_wrong_offer() -> None:
 def test_network_faults_are_told_apart() -> None:
     assert of_network("ConnectError: [Errno -2] Name or service not known", "h").name == "name-not-resolved"
     assert of_network("ConnectTimeout", "h").name == "not-reachable"
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "live.md").read_text(encoding="utf-8")
+
+
+def test_every_name_is_on_the_page_and_every_name_on_the_page_is_given() -> None:
+    table = PAGE.partition("## When it does not work")[2]
+    told = {
+        name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`([a-z-]+)`", row)
+    }
+    given = (
+        {known.diagnosis.name for known in ENTRA} | {mistake.name for mistake in MISTAKES} | {"token-of-another-tenant"}
+    )
+
+    assert told == given

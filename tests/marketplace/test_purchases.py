@@ -313,3 +313,10 @@ def test_purchases_of_an_offer_that_changes_hands_of_application_go_on(world: Wo
     subscription_id, token = bought(world)
 
     assert world.market.resolve(OTHER_APP, token).id == subscription_id
+
+
+def test_a_subscription_that_exists_elsewhere_is_built_after_under_its_own_id(world: World) -> None:
+    wanted = "2b1c9f04-7a53-4d18-9e6f-c0a4d8b35e71"
+
+    assert bought(world, subscription_id=wanted)[0] == wanted
+    assert bought(world)[0] != wanted

@@ -15,7 +15,7 @@ from fulfillment_conformance.emulator.identity.clients import ASSERTION_TYPE, Cl
 from fulfillment_conformance.emulator.identity.directory import Directory
 from fulfillment_conformance.emulator.identity.errors import EntraError
 from fulfillment_conformance.emulator.identity.keys import SigningKey, b64url, pooled_key, stranger_key
-from fulfillment_conformance.emulator.identity.settings import IdentitySettings
+from fulfillment_conformance.emulator.identity.settings import FederatedCredential, IdentitySettings
 
 CERTIFIED = pooled_key(5)
 PEM = CERTIFIED.certificate.public_bytes(serialization.Encoding.PEM)
@@ -185,3 +185,49 @@ def test_an_assertion_that_is_no_jwt() -> None:
 def test_an_assertion_of_another_type() -> None:
     form = {**assertion(), "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}
     assert refused(lambda: identify(form)) == 9002313
+
+
+PIPELINE = "https://pipelines.example"
+FEDERATED = IdentitySettings(
+    federated=(
+        FederatedCredential(
+            issuer=PIPELINE,
+            subject="branch:main",
+            public_key_pem=CERTIFIED.private_key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            ),
+        ),
+        FederatedCredential(issuer=PIPELINE, subject="branch:unchecked"),
+    )
+)
+
+
+def of_a_pipeline(key: SigningKey = CERTIFIED, **changes: Any) -> dict[str, str]:
+    claims = {"iss": PIPELINE, "sub": "branch:main", "aud": "api://AzureADTokenExchange", **changes}
+    form = assertion(key, algorithm="RS256", header={}, **claims)
+    return {"client_id": FEDERATED.client_id, **form}
+
+
+def test_the_token_of_a_pipeline_stands_for_the_application() -> None:
+    assert identify(of_a_pipeline(), settings=FEDERATED).application.client_id == FEDERATED.client_id
+    assert identify(of_a_pipeline(aud=["x", "api://AzureADTokenExchange"]), settings=FEDERATED).by_certificate
+    unchecked = of_a_pipeline(stranger_key(), sub="branch:unchecked")
+    assert identify(unchecked, settings=FEDERATED).application.client_id == FEDERATED.client_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "number"),
+    [
+        ({"iss": "https://others.example"}, 700211),
+        ({"aud": "https://pipelines.example"}, 700212),
+        ({"sub": "branch:topic"}, 700213),
+        ({"exp": 1_000_000}, 700024),
+    ],
+)
+def test_the_token_of_another_pipeline_does_not(changes: dict[str, Any], number: int) -> None:
+    assert refused(lambda: identify(of_a_pipeline(**changes), settings=FEDERATED)) == number
+
+
+def test_neither_does_one_that_its_issuer_has_not_signed_or_that_nobody_has_registered() -> None:
+    assert refused(lambda: identify(of_a_pipeline(stranger_key()), settings=FEDERATED)) == 700027
+    assert refused(lambda: identify(of_a_pipeline())) == 70021
