@@ -168,9 +168,11 @@ def verdicts(folder: Path) -> set[str]:
     badge = json.loads((folder / "badge.json").read_text(encoding="utf-8"))["message"].rpartition(", ")[0]
     heading = re.search(r"^## \S+ (.+?): SaaS", (folder / "summary.md").read_text(encoding="utf-8"), re.MULTILINE)
     title = re.search(r"<h1>(.+?)</h1>", (folder / "report.html").read_text(encoding="utf-8"))
+    properties = ET.parse(folder / "junit.xml").getroot().iter("property")
+    junit = {one.get("name"): one.get("value") or "" for one in properties}["verdict"]
     assert heading is not None
     assert title is not None
-    return {sarif["properties"]["verdict"], ctrf, badge, heading[1].lower(), title[1].lower()}
+    return {junit, sarif["properties"]["verdict"], ctrf, badge, heading[1].lower(), title[1].lower()}
 
 
 def check(folder: Path) -> None:

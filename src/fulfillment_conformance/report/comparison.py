@@ -335,6 +335,7 @@ def _rows(run: RunResults) -> dict[str, ReportedRequirement | None]:
 def _heading(run: RunResults) -> dict[str, Any]:
     return {
         "verdict": run.verdict.value,
+        "waived": [one.id for one in run.of_kind("waived")],
         "exit_code": run.exit_code,
         "counts": dict(run.counts),
         "target": dict(run.target),

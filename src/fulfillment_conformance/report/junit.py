@@ -23,7 +23,7 @@ from xml.etree import ElementTree as ET
 from fulfillment_conformance.report.details import in_full, message, seconds_of, troubles
 from fulfillment_conformance.report.plain import one_line
 from fulfillment_conformance.report.results import ReportedRequirement, RunResults
-from fulfillment_conformance.report.wording import KINDS
+from fulfillment_conformance.report.wording import KINDS, verdict_words
 
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LONGEST_MESSAGE = 300
@@ -63,7 +63,7 @@ def _suite(name: str, cases: Sequence[ET.Element], results: RunResults) -> ET.El
     )
     properties = ET.SubElement(suite, "properties")
     for key, value in (
-        ("verdict", results.verdict.value),
+        ("verdict", verdict_words(results)),
         ("known_failures", ", ".join(results.waivers)),
         ("exit_code", str(results.exit_code)),
         ("suite", f"{results.suite['name']} {results.suite['version']}"),
