@@ -347,7 +347,11 @@ class Customer:
             silence: for how many seconds the fault leaves a call unanswered; the publisher may give it up before.
             of: the notification that the calls report the outcome of.
         """
-        if fault.begun.wait(self.publisher.effect_limit if of is None else self._report_limit(of)):
+        begun, limit = time.monotonic(), self.publisher.effect_limit if of is None else self._report_limit(of)
+        came = fault.begun.wait(limit)
+        if of is not None and limit:
+            self.publisher.note_report(came=came, after=time.monotonic() - begun)
+        if came:
             self.microsoft.wait(lambda: self.called(kind) or None, seconds=silence + ACCEPTANCE_SECONDS)
             self.microsoft.wait(
                 lambda: len(self.called(kind)) > 1 or None, seconds=self.publisher.service.timeouts.effect
@@ -356,7 +360,10 @@ class Customer:
 
     def awaits_patches(self, of: Announcement) -> list[Exchange]:
         """Return the PATCH calls on operations after a notification, once there is one or none is to be expected."""
-        self.microsoft.wait(lambda: self.called("settle_operation") or None, seconds=self._report_limit(of))
+        begun, limit = time.monotonic(), self._report_limit(of)
+        came = self.microsoft.wait(lambda: self.called("settle_operation") or None, seconds=limit)
+        if limit:
+            self.publisher.note_report(came=came is not None, after=time.monotonic() - begun)
         return self.called("settle_operation")
 
     def _report_limit(self, of: Announcement) -> float:
@@ -449,11 +456,11 @@ class Customer:
         heard = self.microsoft.wait(decided, seconds=self.publisher.silence_limit if taken else 0.0)
         if taken:
             waited = time.monotonic() - begun
-            self.publisher.note_report(came=heard is not None, after=waited)
             if heard and announcement.operation.is_pending:
                 # Ended by PATCH, if not by silence: that is reported when its answer has gone out, a moment later.
                 seconds = ACCEPTANCE_SECONDS / 2 if waited < ACCEPTANCE_SECONDS / 2 else 1.0
                 self.microsoft.wait(lambda: self.patches(operation_id) or None, seconds=seconds)
+            self.publisher.note_report(came=bool(self.patches(operation_id)), after=waited)
         operation = self.microsoft.operation(announcement.operation)
         if taken and operation.is_pending:
             self.microsoft.advance(timedelta(seconds=ACCEPTANCE_SECONDS + 1))
