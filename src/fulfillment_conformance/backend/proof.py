@@ -1,21 +1,39 @@
-"""A last chance for parts of a marketplace that tests called and that did not come to show that they work.
+"""Watches a marketplace for signs of life, and gives parts that did not come to show any a last chance.
 
-In a whole run they have long done so, and nothing is sent. Where a few requirements were asked for, the tests of them
-may have seen refusals alone; then one subscription goes through its life, looked at on the way.
+In a whole run all that tests call has long shown that it works, and nothing is sent at the end. Where only a few
+requirements were asked for, their tests may have seen refusals alone; then a subscription goes through its life, looked
+at on the way.
 """
 
 from contextlib import suppress
 
-from fulfillment_conformance.backend.signs import NOTIFICATIONS
+from fulfillment_conformance.backend.signs import NOTIFICATIONS, MarketplaceSigns
 from fulfillment_conformance.backend.situations import Purchase
 from fulfillment_conformance.backend.under_test import MarketplaceUnderTest
 from fulfillment_conformance.backend.webhook import Webhook
 from fulfillment_conformance.errors import ConformanceError
+from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import Interruption
 from fulfillment_conformance.run import Run
 
 MOST_PAGES = 100
 """Pages of the list that are searched for a fresh purchase."""
+
+
+def watch_for_signs(run: Run, under_test: MarketplaceUnderTest) -> MarketplaceSigns:
+    """Let the run learn from now on which operations of an opened marketplace tests call, and which of them work."""
+    http = under_test.http
+    signs = MarketplaceSigns(under_test.client.base_url, run.life, keeps_operations=run.profile == "documented")
+    observe = http.observer
+
+    def observe_both(exchange: Exchange) -> None:
+        observe(exchange)
+        run.life(exchange)
+
+    http.observer = observe_both
+    under_test.situations.on_purchase = signs.bought
+    run.life.signs = signs
+    return signs
 
 
 def give_proof(run: Run, under_test: MarketplaceUnderTest, webhook: Webhook) -> None:
@@ -53,9 +71,9 @@ def _live(under_test: MarketplaceUnderTest, webhook: Webhook, unproven: frozense
         suspended = situations.suspended(None)
         webhook.hears(suspended, "Suspend")
     if "cancel" in unproven:
-        cancelled = client.cancel(purchase.id)
-        if cancelled.is_success:
-            situations.wait_for_status(purchase, "Unsubscribed")
+        leaving = situations.subscribed(None)  # nothing else is under way there
+        if client.cancel(leaving.id).is_success:
+            situations.wait_for_status(leaving, "Unsubscribed")
 
 
 def _search_list(under_test: MarketplaceUnderTest, purchase: Purchase) -> None:
