@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fulfillment_conformance.answers import ABSENT, Answer
+from fulfillment_conformance.answers import ABSENT, Answer, Reading
 from fulfillment_conformance.catalogue import Catalogue, Requirement
 from fulfillment_conformance.checks import Check, Checks, UnclaimedRequirement, UnwrittenReading
 from fulfillment_conformance.exchange import Exchange
@@ -400,12 +400,16 @@ class TestTurnedAway:
 class Seen:
     """Effects as a publisher showed them."""
 
+    shown: Sequence[Reading] = ()
+    subscription = "s"
+
     def __init__(self, differences: Sequence[str] = (), calls: Sequence[str] = ()) -> None:
         self.differences = differences
-        self._calls = calls
+        self.calls = [answer(number=str(number)).exchange for number, _ in enumerate(calls)]
+        self._told = calls
 
     def changes(self) -> Sequence[str]:
-        return [*self.differences, *self._calls]
+        return [*self.differences, *self._told]
 
     def evidence(self) -> Sequence[Exchange]:
         return [answer(number="9").exchange]

@@ -25,8 +25,25 @@ from fulfillment_conformance.exchange import Exchange, header
 from fulfillment_conformance.outcome import Outcome
 
 Kind = Literal[
-    "equals", "one-of", "pattern", "type", "text", "status", "accepted", "taken", "refused", "turned-away", "seen"
+    "equals",
+    "one-of",
+    "pattern",
+    "type",
+    "text",
+    "status",
+    "accepted",
+    "taken",
+    "refused",
+    "turned-away",
+    "no-effect",
+    "unchanged",
+    "seen",
 ]
+IN_OWN_WORDS: Collection[Kind] = ("seen", "no-effect", "unchanged")
+"""Kinds whose checks say what was expected and what came in words that the basis does not determine."""
+
+ACTING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+"""Methods of calls that act on a subscription."""
 
 STATUS: Place = ("status",)
 LONGEST_SEEN = 500
@@ -141,6 +158,8 @@ class Basis:
     | `accepted`, `taken` | a status | |
     | `refused` | a status, the twin's status | `expected`, statuses; empty for any 4xx |
     | `turned-away` | a status, the twin's status | |
+    | `unchanged` | what the publisher showed, before and after alternately | |
+    | `no-effect` | the same | `subscription`, its id; `calls`, numbers of the calls that acted on it in between |
     | `seen` | whatever the condition rests on | |
     """
 
@@ -227,6 +246,9 @@ def decide(
             if not within(values[0], 200, 299) and not within(values[1], 200, 299):
                 return Outcome.UNDECIDED, ()
             return _outcome(within(values[0], 400, 10_000)), ()
+        case "no-effect" | "unchanged":
+            still = all(map(same, values[::2], values[1::2]))
+            return _outcome(still and not basis.terms.get("calls")), ()
 
 
 def _refused(
@@ -299,11 +321,11 @@ def within(status: Any, least: int, most: int) -> bool:
 
 
 def told(basis: Basis, request_of: Callable[[str], tuple[str, str]]) -> tuple[str, str]:
-    """Say in words what was expected and, where a value tells it all, what came; both empty for `seen`.
+    """Say in words what was expected and, where a value tells it all, what came; both empty for `IN_OWN_WORDS`.
 
     `request_of` returns method and URL of an exchange by its number.
     """
-    if basis.kind == "seen":
+    if basis.kind in IN_OWN_WORDS:
         return "", ""
     first, *others = basis.of
     name, actual = first.name or "the value", shown(first.value)

@@ -31,6 +31,18 @@ class Effects(Protocol):
     def differences(self) -> Sequence[str]:
         """Describe each change of what the publisher shows."""
 
+    @property
+    def shown(self) -> Sequence[Reading]:
+        """What the publisher showed, each value before and after."""
+
+    @property
+    def calls(self) -> Sequence[Exchange]:
+        """The calls that acted."""
+
+    @property
+    def subscription(self) -> str:
+        """The subscription that it is about."""
+
     def changes(self) -> Sequence[str]:
         """Describe each change of state and each call that acts, in words for the report."""
 
@@ -222,8 +234,10 @@ class Check:
     def no_effect(self, effects: Effects) -> bool:
         """Record whether something left no trace at the publisher: no state change, no call that acts on it."""
         changes = effects.changes()
-        return self.that(
-            not changes,
+        calls = [call.number for call in effects.calls]
+        return self._found(
+            Outcome.FAILED if changes else Outcome.PASSED,
+            comparison("no-effect", *effects.shown, subscription=effects.subscription, calls=calls),
             expected="no effect: no change of state and no call that acts on it",
             actual="; ".join(changes) or "no effect",
             rests_on=effects.evidence(),
@@ -231,8 +245,9 @@ class Check:
 
     def no_change_of_state(self, effects: Effects) -> bool:
         """Record whether what the publisher shows stayed as it was."""
-        return self.that(
-            not effects.differences,
+        return self._found(
+            Outcome.FAILED if effects.differences else Outcome.PASSED,
+            comparison("unchanged", *effects.shown),
             expected="status, plan and seats as before",
             actual="; ".join(effects.differences) or "as before",
             rests_on=effects.evidence(),
@@ -288,7 +303,7 @@ class Check:
         reason: str = "",
         notes: Iterable[str] = (),
         rests_on: Iterable[Exchange],
-        observed: str | None,
+        observed: str | None = None,
     ) -> bool:
         """Record what was found, as the reading that was only observed if it is that and nothing else."""
         more: tuple[str, ...] = ()

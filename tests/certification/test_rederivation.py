@@ -1,9 +1,10 @@
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from fulfillment_conformance.answers import Answer
+from fulfillment_conformance.answers import Answer, Reading
 from fulfillment_conformance.catalogue import Catalogue
 from fulfillment_conformance.certification.rederivation import Depth, Rederivation, rederive
 from fulfillment_conformance.checks import GUID, Check, Checks
@@ -144,3 +145,97 @@ def test_a_basis_of_another_form_is_a_mismatch_and_no_error(basis: Any) -> None:
 
     assert len(found.mismatches) == 1
     assert "says what it was decided from in a form that is not ours" in found.mismatches[0]
+
+
+class Untouched:
+    """What a publisher showed before and after, in exchanges 11 and 14; 12 and 13 lie between."""
+
+    def __init__(self, plan: str = "gold", calls: Sequence[Exchange] = ()) -> None:
+        self.calls = calls
+        self.subscription = "s7"
+        self.looks = [look("gold", "11"), look(plan, "14")]
+        self.shown = [place for pair in zip(*self.looks, strict=True) for place in pair]
+        self.differences = ["the plan changed"] if plan != "gold" else []
+
+    def changes(self) -> Sequence[str]:
+        return [*self.differences, *(f"{call.method} {call.number}" for call in self.calls)]
+
+    def evidence(self) -> Sequence[Exchange]:
+        return [*self.calls, *(place.exchange for place, _ in self.looks)]
+
+
+def look(plan: str, number: str) -> tuple[Reading, Reading]:
+    shown = answer(200, {"plan": plan, "seats": None}, number)
+    shown.exchange.url = "http://127.0.0.1:5/accounts/s7"
+    return shown["plan"], shown["seats"]
+
+
+def call(method: str, number: str, subscription: str = "s7") -> Exchange:
+    return Exchange(
+        sender="publisher",
+        receiver="marketplace",
+        method=method,
+        url=f"http://127.0.0.1:1/api/saas/subscriptions/{subscription}/operations/o",
+        status=200,
+        number=number,
+    )
+
+
+def recorded_with(effects: Untouched, *between: Exchange) -> dict[str, Any]:
+    exchanges = [*(place.exchange for place, _ in effects.looks), *between]
+    return {one.number: redacted(one, REDACTOR) for one in exchanges}
+
+
+class TestEffects:
+    @pytest.mark.parametrize("method", ["no_effect", "no_change_of_state"])
+    @pytest.mark.parametrize("plan", ["gold", "silver"])
+    def test_the_two_looks_and_the_calls_between_are_found_again(self, method: str, plan: str) -> None:
+        check, checks = checked()
+        effects = Untouched(plan)
+        getattr(check, method)(effects)
+        [recorded] = checks.results
+        others = recorded_with(effects, call("GET", "12"), call("PATCH", "13", "another"), call("PATCH", "15"))
+        found = rederive(recorded, others, readings=(), profile="documented", patterns="")
+
+        assert (recorded.outcome is Outcome.PASSED) == (plan == "gold")
+        assert found == Rederivation(Depth.REDERIVED)
+
+    def test_a_call_that_acted_fails_and_is_named(self) -> None:
+        check, checks = checked()
+        effects = Untouched(calls=[call("PATCH", "12")])
+        check.no_effect(effects)
+        [recorded] = checks.results
+        found = rederive(
+            recorded, recorded_with(effects, call("PATCH", "12")), readings=(), profile="documented", patterns=""
+        )
+
+        assert recorded.outcome is Outcome.FAILED
+        assert found == Rederivation(Depth.REDERIVED)
+
+    def test_a_call_that_is_concealed_is_found(self) -> None:
+        check, checks = checked()
+        check.no_effect(Untouched())
+        [recorded] = checks.results
+        others = recorded_with(Untouched(), call("PATCH", "12"))
+        found = rederive(recorded, others, readings=(), profile="documented", patterns="")
+
+        assert found.mismatches == ["does not name exchange 12, which acted on the subscription"]
+
+    def test_another_subscription_is_no_way_out(self) -> None:
+        check, checks = checked()
+        effects = Untouched()
+        effects.subscription = "another"
+        check.no_effect(effects)
+        [recorded] = checks.results
+        found = rederive(recorded, recorded_with(effects), readings=(), profile="documented", patterns="")
+
+        assert found.mismatches == ["is about the subscription 'another', and looked at another in exchange 11"]
+
+    def test_without_a_look_there_is_nothing_to_find(self) -> None:
+        check, checks = checked()
+        effects = Untouched()
+        effects.shown = []
+        check.no_effect(effects)
+        [recorded] = checks.results
+
+        assert rederive(recorded, {}, readings=(), profile="documented", patterns="") == Rederivation(Depth.TRUSTED)

@@ -331,7 +331,10 @@ def test_what_the_publisher_has_done_since_is_told(stage: Stage) -> None:
     assert customer.patches(announcement.operation.id) == customer.patches() == list(outcome.patches)
     assert customer.patches("another") == []
     assert seen.changes()[1:] == ["the publisher's plan changed from 'silver' to 'gold'"]
-    assert len(seen.evidence()) == 2
+    assert len(seen.evidence()) == 3
+    assert [one.name for one in seen.shown[::2]] == [one.name for one in seen.shown[1::2]]
+    assert [one.value for one in seen.shown[2:4]] == ["silver", "gold"]
+    assert seen.subscription == customer.id
     assert {call.method for call in customer.calls()} >= {"GET", "PATCH"}
     customer.remember()
     assert customer.patches() == []

@@ -12,7 +12,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from fulfillment_conformance.basis import AcceptedReading, Basis, NotRecorded, Operand, decide, find, shown, told
+from fulfillment_conformance.basis import (
+    ACTING,
+    IN_OWN_WORDS,
+    AcceptedReading,
+    Basis,
+    NotRecorded,
+    Operand,
+    decide,
+    find,
+    shown,
+    told,
+)
 from fulfillment_conformance.outcome import CheckResult, Outcome
 
 Exchanges = Mapping[str, Mapping[str, Any]]
@@ -115,6 +126,8 @@ def _decide(
         return
     decided = decide(basis, readings=readings, profile=profile)
     outcome = decided[0] if decided is not None else check.outcome
+    if basis.kind == "no-effect":
+        found.mismatches += _overlooked(basis, exchanges)
     if outcome is not check.outcome and not _as_observed(check, outcome, readings, profile):
         found.mismatches.append(f"says {check.outcome}, but by its own exchanges it {_past(outcome)}")
 
@@ -124,6 +137,8 @@ def _words(basis: Basis, check: CheckResult, exchanges: Exchanges) -> Iterator[s
         request = exchanges[number]["request"]
         return request["method"], request["url"]
 
+    if basis.kind in IN_OWN_WORDS:
+        return
     expected, actual = told(basis, request_of)
     for name, wanted, given in (("expected", expected, check.expected), ("actual", actual, check.actual)):
         if wanted and wanted != given and not _is_hidden(wanted, given):
@@ -133,6 +148,24 @@ def _words(basis: Basis, check: CheckResult, exchanges: Exchanges) -> Iterator[s
         came = str(status) if isinstance(status, int) else "no answer"
         if not check.actual.startswith(came):
             yield f"says that {shown(check.actual, 80)} came, where its own data say {came}"
+
+
+def _overlooked(basis: Basis, exchanges: Exchanges) -> Iterator[str]:
+    """Find the calls again that acted on a subscription between the first look at it and the last."""
+    subscription = basis.terms["subscription"]
+    looks = [operand.exchange for operand in basis.of if operand.exchange]
+    elsewhere = [number for number in looks if subscription not in exchanges[number]["request"]["url"]]
+    if not subscription or elsewhere:
+        yield f"is about the subscription {subscription!r}, and looked at another in exchange {looks[0]}"
+        return
+    (worker, _, first), (_, _, last) = looks[0].rpartition("-"), looks[-1].rpartition("-")
+    for number, one in exchanges.items():
+        of, _, count = number.rpartition("-")
+        between = of == worker and int(first) < int(count) < int(last)
+        acts = one["receiver"] == "marketplace" and one["request"]["method"] in ACTING
+        about = f"/subscriptions/{subscription}" in one["request"]["url"]
+        if between and acts and about and number not in basis.terms["calls"]:
+            yield f"does not name exchange {number}, which acted on the subscription"
 
 
 def _as_observed(check: CheckResult, outcome: Outcome, readings: list[AcceptedReading], profile: str) -> bool:

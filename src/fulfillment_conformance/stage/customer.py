@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from fulfillment_conformance.answers import Reading
+from fulfillment_conformance.basis import ACTING
 from fulfillment_conformance.emulator.faults import Planned
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import CannotArrange, NotClaimed, Precondition
@@ -35,11 +37,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class SeenEffects:
-    """What became visible: calls that act on the subscription, and changes of what the publisher shows."""
+    """What became visible: calls that act on the subscription, and changes of what the publisher shows.
+
+    `shown` is what it showed of status, plan and seats, each before and after; `looks` are the exchanges of that.
+    """
 
     calls: tuple[Exchange, ...]
     differences: tuple[str, ...]
     looks: tuple[Exchange, ...] = ()
+    shown: tuple[Reading, ...] = ()
+    subscription: str = ""
 
     def changes(self) -> Sequence[str]:
         """Describe each change, in words for the report."""
@@ -410,7 +417,7 @@ class Customer:
 
     def acting_calls(self) -> list[Exchange]:
         """Return those calls that change something: activate, PATCH, DELETE."""
-        return [call for call in self.calls() if call.method in {"PATCH", "DELETE", "POST", "PUT"}]
+        return [call for call in self.calls() if call.method in ACTING]
 
     def effects(self) -> SeenEffects:
         """Tell what the publisher has done with this subscription since the last `remember`.
@@ -426,9 +433,16 @@ class Customer:
     def effects_so_far(self) -> SeenEffects:
         """Tell what can be seen of it at this moment, without waiting for anything."""
         after = self.publisher.account(self.id)
-        looks = (after.exchange,) if after else ()
-        differences = after.differences(self._before) if after and self._before else []
-        return SeenEffects(tuple(self.acting_calls()), tuple(differences), looks)
+        calls = tuple(self.acting_calls())
+        if after is None or self._before is None:
+            return SeenEffects(calls, (), (after.exchange,) if after else (), subscription=self.id)
+        return SeenEffects(
+            calls,
+            tuple(after.differences(self._before)),
+            (self._before.exchange, after.exchange),
+            after.beside(self._before),
+            self.id,
+        )
 
     def goes_through_a_change(self) -> None:
         """Carry a genuine event through to its end, whatever comes of it."""

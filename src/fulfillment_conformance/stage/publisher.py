@@ -67,6 +67,10 @@ class Account:
             value is None or reading.absent or reading.value == value for reading, value in wanted
         )
 
+    def beside(self, before: "Account") -> tuple[Reading, ...]:
+        """Return status, plan and seats, each as an earlier look showed it and as it is now."""
+        return (before.status, self.status, before.plan, self.plan, before.seats, self.seats)
+
     def differences(self, before: "Account") -> list[str]:
         """Describe what changed since an earlier look."""
         return [
