@@ -92,6 +92,11 @@ def test_too_short_a_value_is_passed_over() -> None:
     assert not learned("", "abc")
 
 
+@pytest.mark.parametrize("given_as", [TOKEN, quote(TOKEN, safe=""), quote(quote(TOKEN, safe=""), safe="")])
+def test_a_value_tells_how_long_a_text_with_it_is_at_the_least(given_as: str) -> None:
+    assert LearnedValues().add(given_as, "secret") == len(TOKEN)
+
+
 def test_the_first_kind_of_a_value_stays() -> None:
     known = LearnedValues()
     known.add("s3cret", "first")

@@ -112,12 +112,18 @@ class LearnedValues:
     def __bool__(self) -> bool:
         return bool(self._pieces)
 
-    def add(self, value: str, kind: str) -> None:
-        """Learn a value; one that is known keeps its first kind, one that is too short is passed over."""
+    def add(self, value: str, kind: str) -> int:
+        """Learn a value; one that is known keeps its first kind, one that is too short is passed over.
+
+        Returns:
+            How many characters a text has at the least that holds the value in some spelling.
+        """
+        spellings = dict.fromkeys(_same_length(layer.text) for layer in _layers(value))
         with self._lock:
-            for wanted in dict.fromkeys(_same_length(layer.text) for layer in _layers(value)):
+            for wanted in spellings:
                 if len(wanted) >= SHORTEST:
                     self._index(wanted, value, kind)
+        return min(map(len, spellings))
 
     def _index(self, wanted: str, value: str, kind: str) -> None:
         size = _LONGEST_PIECE

@@ -121,9 +121,10 @@ class Redactor:
 
         Values of fewer than four characters are passed over: they stand in every text by chance.
         """
-        self._learned.add(secret, kind)
-        # A new set instead of an emptied one: a thread that began before this value was known adds to the old one.
-        self._clean = set()
+        shortest = self._learned.add(secret, kind)
+        if shortest <= _LONGEST_REMEMBERED:  # in no spelling does a remembered text hold a longer one
+            # A new set instead of an emptied one: a thread that began before this value was known adds to the old one.
+            self._clean = set()
 
     def placeholder(self, kind: str, value: str) -> str:
         """Return what stands in for a value: equal for equal values, telling nothing else about them."""

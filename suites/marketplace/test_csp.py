@@ -14,6 +14,7 @@ def test_a_partners_change_is_announced_and_carried_out(marketplace, situations,
     resold = situations.subscribed("flat" if kind == "plan" else "per-seat", channel="csp")
     change = situations.begin_change(resold, kind)
     notification = webhook.hears(resold, change.action)
+    marketplace.update_operation(resold.id, change.operation_id, "Success")
     ended = situations.ended(change)
     shown = change.value_in(marketplace.get_subscription(resold.id))
 

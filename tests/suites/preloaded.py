@@ -7,9 +7,13 @@ import allure_commons
 import execnet
 import pytest
 import schemathesis
+from hypothesis import find
+from hypothesis import strategies as st
 
+import fulfillment_conformance.backend.storyteller
 import fulfillment_conformance.backend.under_test
 import fulfillment_conformance.cli
+import fulfillment_conformance.generated
 import fulfillment_conformance.report
 import fulfillment_conformance.stage.opening
 from fulfillment_conformance import run
@@ -21,3 +25,4 @@ __all__ = ["allure_commons", "execnet", "fulfillment_conformance", "pytest", "sc
 trust()
 run._catalogue()
 Contract.load(profile="documented")
+find(st.integers(0, 1), lambda _: True)  # hypothesis reads the source of everything imported when it first draws

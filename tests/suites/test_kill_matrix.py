@@ -7,6 +7,7 @@ also shows what fails beside; `FC_FAULTS=name,name` those that are named.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +26,8 @@ WANTED = os.environ.get("FC_FAULTS", "")
 ENOUGH = 30
 """How many faults of each kind must show, at the least."""
 
-UNSETTLED = frozenset(
-    {
-        "actions-of-notifications-are-past",
-        "automatic-activation-waits",
-        "cancellations-are-not-announced",
-        "customers-of-resellers-may-update",
-        "get-calls-pending-provisioning",
-        "notifications-are-not-signed",
-        "notifications-have-ids-of-their-own",
-        "notifications-nest-no-subscription",
-        "notifications-nest-what-will-be",
-        "operations-cannot-be-listed",
-        "operations-count-seconds",
-        "outcomes-are-answered-202",
-        "pending-subscriptions-can-be-suspended",
-        "resolve-tells-the-plans-display-name",
-        "subscriptions-count-one-seat-more",
-        "terms-are-not-renewed",
-        "terms-end-with-the-next-ones-first-day",
-        "the-last-page-leads-back",
-    }
-)
-"""Faults that fail other ids than they declare, where it is not settled yet whether the list or a test is wrong."""
+SURVEY = 20
+"""A test that claims so many ids looks at a whole run; what it finds beside is found by whole runs."""
 
 SHOW_WHEN_OBSERVED = frozenset({"refuses-the-way-back"})
 """Faults in what the live service is known to do and the pages do not tell: they show under that profile alone."""
@@ -57,20 +37,20 @@ DEFECT_BREAKS: Breaks = {name: fault.breaks for name, fault in registered().item
 """Those that only a browser sees are in `test_in_the_browser.py`."""
 
 
-def _tried(role: str, faults: Breaks) -> list[object]:
+_read_suites = cache(suite_index.read_suites)
+
+
+def _tried(role: str, faults: Breaks) -> list[str]:
     if WANTED == "all":
-        names = sorted(faults)
-    elif WANTED:
-        names = sorted(set(WANTED.split(",")) & faults.keys())
-    else:
-        names = sorted(_covering(faults, _tested_musts(role)))
-    unsettled = pytest.mark.xfail(reason="not settled yet whether the fault's list or a test is wrong", strict=False)
-    return [pytest.param(name, marks=unsettled if name in UNSETTLED else ()) for name in names]
+        return sorted(faults)
+    if WANTED:
+        return sorted(set(WANTED.split(",")) & faults.keys())
+    return sorted(_covering(faults, _tested_musts(role)))
 
 
 def _tested_musts(role: str) -> set[str]:
     catalogue = Catalogue.load()
-    rows = [catalogue[each] for each in suite_index.tests_by_requirement(suite_index.read_suites())]
+    rows = [catalogue[each] for each in suite_index.tests_by_requirement(_read_suites())]
     return {row.id for row in rows if row.level == "MUST" and row.party == role and not row.excluded}
 
 
@@ -86,11 +66,10 @@ def _covering(faults: Breaks, wanted: Iterable[str]) -> list[str]:
 
 
 def _beside(broken: Iterable[str]) -> list[str]:
-    """Return the ids that are decided by the tests that decide the broken ones."""
+    """Return the broken ids, and those that are decided by the tests that decide them."""
     wanted = set(broken)
-    return sorted(
-        {claim for test in suite_index.read_suites() if wanted.intersection(test.claims) for claim in test.claims}
-    )
+    tests = [test for test in _read_suites() if len(test.claims) < SURVEY and wanted.intersection(test.claims)]
+    return sorted(wanted.union(*(test.claims for test in tests)))
 
 
 def _catches_exactly(

@@ -142,7 +142,7 @@ def of_unknown_subscriptions_are_bad(emulator: "Emulator") -> None:
     refuses_with(emulator, 400, "SubscriptionNotFound", "change_subscription")
 
 
-@deviation("plan-and-seats-together-break-the-service", breaks=["CHP-018"])
+@deviation("plan-and-seats-together-break-the-service", breaks=["CHP-018", "HDR-033"])
 def plan_and_seats_together_break_the_service(emulator: "Emulator") -> None:
     """A change that names both planId and quantity is answered 500."""
     refuses_with(emulator, 500, "PlanAndQuantity", "change_subscription")
@@ -278,13 +278,13 @@ def _cannot_be_cancelled(emulator: "Emulator", status: SubscriptionStatus) -> No
         return cancel(caller, subscription_id)
 
 
-@deviation("pending-subscriptions-cannot-be-cancelled", breaks=["DEL-018"])
+@deviation("pending-subscriptions-cannot-be-cancelled", breaks=["DEL-018", "LCY-004"])
 def pending_subscriptions_cannot_be_cancelled(emulator: "Emulator") -> None:
     """Cancelling before activation is refused."""
     _cannot_be_cancelled(emulator, SubscriptionStatus.PENDING_FULFILLMENT_START)
 
 
-@deviation("suspended-subscriptions-cannot-be-cancelled", breaks=["DEL-019"])
+@deviation("suspended-subscriptions-cannot-be-cancelled", breaks=["DEL-019", "LCY-025"])
 def suspended_subscriptions_cannot_be_cancelled(emulator: "Emulator") -> None:
     """Cancelling while payment is missing is refused."""
     _cannot_be_cancelled(emulator, SubscriptionStatus.SUSPENDED)

@@ -187,14 +187,14 @@ def nest_what_will_be(emulator: "Emulator") -> None:
             payload["subscription"] |= {name: payload[name] for name in ("planId", "quantity") if name in payload}
 
 
-@deviation("suspensions-nest-an-active-subscription", breaks=["EVT-025"])
-def suspensions_nest_an_active_subscription(emulator: "Emulator") -> None:
-    """The nested subscription of Suspend is still Subscribed."""
+@deviation("suspensions-nest-a-cancelled-subscription", breaks=["EVT-025"])
+def suspensions_nest_a_cancelled_subscription(emulator: "Emulator") -> None:
+    """The nested subscription of Suspend is Unsubscribed."""
 
     @payloads(emulator)
-    def still_active(payload: Json, delivery: Delivery) -> None:
+    def cancelled(payload: Json, delivery: Delivery) -> None:
         if delivery.action is Action.SUSPEND:
-            payload["subscription"]["saasSubscriptionStatus"] = "Subscribed"
+            payload["subscription"]["saasSubscriptionStatus"] = "Unsubscribed"
 
 
 def _never_told(emulator: "Emulator", action: Action) -> None:

@@ -175,7 +175,7 @@ def lets_customers_of_resellers_change(emulator: "Emulator") -> None:
         document["allowedCustomerOperations"] = ["Read", "Update", "Delete"]
 
 
-@deviation("everything-is-a-free-trial", breaks=["GET-022"])
+@deviation("everything-is-a-free-trial", breaks=["GET-022", "TRM-009"])
 def everything_is_a_free_trial(emulator: "Emulator") -> None:
     """The field isFreeTrial is always true."""
 

@@ -118,7 +118,7 @@ def conflicts_are_failures(emulator: "Emulator") -> None:
     _shown(emulator, lambda operation: operation.update(status="Failed") if operation["status"] == "Conflict" else None)
 
 
-@deviation("ended-operations-go-on", breaks=["OPG-017"])
+@deviation("ended-operations-go-on", breaks=["OPG-017", "OPP-018"])
 def ended_operations_go_on(emulator: "Emulator") -> None:
     """An operation that has ended is InProgress again when it is looked at a second time."""
     seen: set[str] = set()
@@ -145,7 +145,7 @@ def have_no_activity(emulator: "Emulator") -> None:
     _shown(emulator, lambda operation: operation.pop("activityId"))
 
 
-@deviation("operations-show-the-present-values", breaks=["OPG-009"])
+@deviation("operations-show-the-present-values", breaks=["OPG-009", "LCY-017"])
 def show_the_present_values(emulator: "Emulator") -> None:
     """Get operation shows plan and seats as they are, not as they are wanted."""
 
@@ -199,7 +199,7 @@ def outcomes_of_unknown_operations_are_bad(emulator: "Emulator") -> None:
     emulator.market.rules = replace(emulator.market.rules, unknown_settlement_status=400)
 
 
-@deviation("ended-operations-are-bad", breaks=["OPP-010"])
+@deviation("ended-operations-are-bad", breaks=["OPP-010", "OPP-018"])
 def ended_operations_are_bad(emulator: "Emulator") -> None:
     """PATCH on an operation that has ended is answered 400."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PRIVATE_OFFER = "5b1f0c9e-6a34-4d27-8e0b-c94d1a7f3e62"
 
 
-@deviation("plans-of-others-are-listed", breaks=["PLN-002"])
+@deviation("plans-of-others-are-listed", breaks=["PLN-002", "CHP-020"])
 def of_others_are_listed(emulator: "Emulator") -> None:
     """The plan list holds private plans whose audience lacks the beneficiary's tenant."""
 

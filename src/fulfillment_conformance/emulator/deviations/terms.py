@@ -20,7 +20,7 @@ def pricing_models_are_mixed(emulator: "Emulator") -> None:
             document["plans"][-1]["isPricePerSeat"] ^= True
 
 
-@deviation("a-plan-id-has-a-capital-letter", breaks=["TRM-005"])
+@deviation("a-plan-id-has-a-capital-letter", breaks=["TRM-005", "CHP-020"])
 def plan_id_has_a_capital_letter(emulator: "Emulator") -> None:
     """A plan called Platinum001, as in a sample of the pages, is listed."""
 
