@@ -55,6 +55,7 @@ def accepted(arrange: Callable[..., Awaitable[None]]) -> Probe:
 @pytest.mark.parametrize(
     "name",
     [
+        "fails-on-changes",
         "ignores-plan-changes",
         "reports-without-carrying-out",
         "takes-the-value-before-the-change",

@@ -65,6 +65,17 @@ async def test_a_reinstatement_that_is_not_carried_out_properly_is_found(
     await tell(name, probe)
 
 
+async def test_a_suspension_that_neither_ends_nor_is_cancelled_is_found(tell: "Tell", operation: Document) -> None:
+    async def probe(world: "World") -> bool:
+        await world.subscribe()
+        await happens(world, "Suspend", "Suspended")
+        world.market.operations[OPERATION] = operation(action="Reinstate", planId="silver")
+        await world.notify("Reinstate")
+        return bool(world.market.made("DELETE"))
+
+    await tell("neither-reinstates-nor-cancels", probe, reinstates=False)
+
+
 async def test_a_deleted_account_that_comes_back_is_a_new_one(make_world: Callable[..., "World"]) -> None:
     world = make_world(defects=["deletes-the-account-at-suspend"])
     await world.subscribe()

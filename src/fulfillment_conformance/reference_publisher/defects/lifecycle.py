@@ -91,7 +91,7 @@ def forgets_the_plan_while_suspended(publisher: ReferencePublisher) -> None:
     replace(publisher.follower, "settle", settle_changes)
 
 
-@defect("ignores-reinstate", breaks=["EVT-030"])
+@defect("ignores-reinstate", breaks=["EVT-030", "LCY-026", "LCY-027"])
 def ignores_reinstate(publisher: ReferencePublisher) -> None:
     """A customer who has paid stays locked out."""
     _answering(publisher, "Reinstate", DONE)
