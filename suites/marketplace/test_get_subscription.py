@@ -15,42 +15,42 @@ E_MAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 @requirement("GET-001")
-def test_a_known_subscription_is_shown(marketplace, purchase, check):
+def test_a_known_subscription_is_shown(marketplace, bought, check):
     """Get answers 200 with the object whose id was asked for."""
-    got = marketplace.get_subscription(purchase.id)
+    got = marketplace.get_subscription(bought.id)
 
     check("GET-001").status(got, 200)
-    check("GET-001").equals(got["id"], purchase.id)
+    check("GET-001").equals(got["id"], bought.id)
 
 
 @requirement("GET-002")
-def test_an_unknown_subscription_is_not_found(marketplace, purchase, unknown_id, check):
+def test_an_unknown_subscription_is_not_found(marketplace, bought, unknown_id, check):
     """An id that names nothing is answered 404."""
     check("GET-002").refused(
         marketplace.get_subscription(unknown_id),
         with_status=404,
-        while_twin=marketplace.get_subscription(purchase.id),
+        while_twin=marketplace.get_subscription(bought.id),
     )
 
 
 @requirement("GET-003")
 @pytest.mark.parametrize("fault", UNUSABLE_TOKENS)
-def test_without_a_usable_access_token_nothing_is_shown(marketplace, purchase, credentials, check, fault):
+def test_without_a_usable_access_token_nothing_is_shown(marketplace, bought, credentials, check, fault):
     """No usable access token: 401 or 403."""
-    refused = marketplace.get_subscription(purchase.id, **credentials(fault))
+    refused = marketplace.get_subscription(bought.id, **credentials(fault))
 
-    check("GET-003").refused(refused, with_status=(401, 403), while_twin=marketplace.get_subscription(purchase.id))
+    check("GET-003").refused(refused, with_status=(401, 403), while_twin=marketplace.get_subscription(bought.id))
 
 
 @requirement("GET-004")
-def test_another_publisher_cannot_read_it(marketplace, marketplace_under_test, purchase, check):
+def test_another_publisher_cannot_read_it(marketplace, marketplace_under_test, bought, check):
     """An application that is not the offer's own is refused with 401 or 403."""
     stranger = marketplace_under_test.as_publisher("foreign-publisher")
 
     check("GET-004").refused(
-        stranger.get_subscription(purchase.id),
+        stranger.get_subscription(bought.id),
         with_status=(401, 403),
-        while_twin=marketplace.get_subscription(purchase.id),
+        while_twin=marketplace.get_subscription(bought.id),
     )
 
 
@@ -71,13 +71,13 @@ def test_get_works_in_every_status(marketplace, situations, check, status):
 
 
 @requirement("GET-007", "GET-009", "GET-010")
-def test_ids_are_shown(marketplace, purchase, check):
+def test_ids_are_shown(marketplace, bought, check):
     """Id is a GUID; publisherId and offerId are strings, the offer the one that was bought."""
-    got = marketplace.get_subscription(purchase.id)
+    got = marketplace.get_subscription(bought.id)
 
     check("GET-007").is_guid(got["id"])
     check("GET-009").is_text(got["publisherId"])
-    check("GET-010").equals(got["offerId"], purchase.offer.offer_id)
+    check("GET-010").equals(got["offerId"], bought.offer.offer_id)
 
 
 @requirement("GET-008")
@@ -90,9 +90,9 @@ def test_the_name_is_shown(marketplace, purchase, check):
 
 
 @requirement("GET-011")
-def test_the_purchased_plan_is_shown(marketplace, purchase, check):
+def test_the_purchased_plan_is_shown(marketplace, bought, check):
     """PlanId is the plan that was bought."""
-    check("GET-011").equals(marketplace.get_subscription(purchase.id).plan, purchase.plan)
+    check("GET-011").equals(marketplace.get_subscription(bought.id).plan, bought.plan)
 
 
 @requirement("GET-011")
@@ -116,15 +116,15 @@ def test_seats_of_a_per_seat_plan_are_a_number(marketplace, situations, check):
 
 
 @requirement("GET-012")
-def test_seats_of_a_flat_plan_are_empty(marketplace, purchase, check):
+def test_seats_of_a_flat_plan_are_empty(marketplace, bought, check):
     """Quantity is absent, null, 0 or an empty string where seats mean nothing."""
-    check("GET-012").absent_or(marketplace.get_subscription(purchase.id).quantity, [None, "", 0])
+    check("GET-012").absent_or(marketplace.get_subscription(bought.id).quantity, [None, "", 0])
 
 
 @requirement("GET-014")
-def test_the_beneficiary_is_described(marketplace, purchase, check):
+def test_the_beneficiary_is_described(marketplace, bought, check):
     """Beneficiary has emailId, objectId and tenantId, the ids as GUIDs."""
-    party = marketplace.get_subscription(purchase.id)["beneficiary"]
+    party = marketplace.get_subscription(bought.id)["beneficiary"]
 
     check("GET-014").is_a(party["emailId"], str, meaning="a string")
     check("GET-014").is_guid(party["objectId"])
@@ -132,9 +132,9 @@ def test_the_beneficiary_is_described(marketplace, purchase, check):
 
 
 @requirement("GET-015")
-def test_the_purchaser_is_described(marketplace, purchase, check):
+def test_the_purchaser_is_described(marketplace, bought, check):
     """Purchaser has emailId, objectId and tenantId, the ids as GUIDs."""
-    party = marketplace.get_subscription(purchase.id)["purchaser"]
+    party = marketplace.get_subscription(bought.id)["purchaser"]
 
     check("GET-015").is_a(party["emailId"], str, meaning="a string")
     check("GET-015").is_guid(party["objectId"])
@@ -158,9 +158,9 @@ def test_a_reseller_purchase_names_two_tenants(marketplace, situations, check):
 
 
 @requirement("GET-017")
-def test_puid_is_text_or_missing(marketplace, purchase, check):
+def test_puid_is_text_or_missing(marketplace, bought, check):
     """Puid is a string, null or absent."""
-    puid = marketplace.get_subscription(purchase.id)["beneficiary"]["puid"]
+    puid = marketplace.get_subscription(bought.id)["beneficiary"]["puid"]
 
     check("GET-017").that(
         puid.absent or puid.value is None or isinstance(puid.value, str),
@@ -171,9 +171,9 @@ def test_puid_is_text_or_missing(marketplace, purchase, check):
 
 
 @requirement("GET-018")
-def test_allowed_operations_are_a_set_with_read(marketplace, purchase, check):
+def test_allowed_operations_are_a_set_with_read(marketplace, bought, check):
     """AllowedCustomerOperations is an array of Read, Update and Delete without repeats; Read is always among them."""
-    allowed = marketplace.get_subscription(purchase.id)["allowedCustomerOperations"]
+    allowed = marketplace.get_subscription(bought.id)["allowedCustomerOperations"]
 
     check("GET-018").is_a(allowed, list, meaning="an array")
     for operation in allowed:
@@ -188,9 +188,9 @@ def test_allowed_operations_are_a_set_with_read(marketplace, purchase, check):
 
 
 @requirement("GET-021", "GET-024", "GET-025")
-def test_fields_that_do_not_matter_have_their_documented_form(marketplace, purchase, check):
+def test_fields_that_do_not_matter_have_their_documented_form(marketplace, bought, check):
     """sessionMode, isTest and sandboxType: if present, of the documented values."""
-    got = marketplace.get_subscription(purchase.id)
+    got = marketplace.get_subscription(bought.id)
 
     check("GET-021").absent_or(got["sessionMode"], ["None", "DryRun"])
     check("GET-024").absent_or(got["isTest"], [True, False])
@@ -198,9 +198,9 @@ def test_fields_that_do_not_matter_have_their_documented_form(marketplace, purch
 
 
 @requirement("GET-022")
-def test_a_bought_plan_is_no_trial(marketplace, purchase, check):
+def test_a_bought_plan_is_no_trial(marketplace, bought, check):
     """IsFreeTrial is a boolean or missing, and not true outside of a trial."""
-    check("GET-022").absent_or(marketplace.get_subscription(purchase.id)["isFreeTrial"], [False])
+    check("GET-022").absent_or(marketplace.get_subscription(bought.id)["isFreeTrial"], [False])
 
 
 @requirement("GET-022")
@@ -217,15 +217,15 @@ def test_a_trial_is_marked(marketplace, situations, check):
 
 
 @requirement("GET-023")
-def test_auto_renew_is_a_boolean(marketplace, purchase, check):
+def test_auto_renew_is_a_boolean(marketplace, bought, check):
     """AutoRenew tells whether the subscription renews by itself."""
-    check("GET-023").is_a(marketplace.get_subscription(purchase.id)["autoRenew"], bool, meaning="a boolean")
+    check("GET-023").is_a(marketplace.get_subscription(bought.id)["autoRenew"], bool, meaning="a boolean")
 
 
 @requirement("GET-026")
-def test_the_creation_time_is_shown(marketplace, situations, purchase, check):
+def test_the_creation_time_is_shown(marketplace, situations, bought, check):
     """Created is a date-time that does not lie in the future."""
-    created = marketplace.get_subscription(purchase.id)["created"]
+    created = marketplace.get_subscription(bought.id)["created"]
     day = day_of(created.value)
 
     check("GET-026").that(
@@ -238,9 +238,9 @@ def test_the_creation_time_is_shown(marketplace, situations, purchase, check):
 
 
 @requirement("GET-027")
-def test_the_time_of_the_last_change_does_not_matter(marketplace, purchase, check):
+def test_the_time_of_the_last_change_does_not_matter(marketplace, bought, check):
     """The field lastModified is deprecated: absent, or anything, 0001-01-01T00:00:00 for instance."""
-    shown = marketplace.get_subscription(purchase.id)["lastModified"]
+    shown = marketplace.get_subscription(bought.id)["lastModified"]
 
     check("GET-027").that(
         True, expected="anything", actual=shown.value, rests_on=[shown], notes=[f"lastModified is {shown.value!r}"]

@@ -89,21 +89,21 @@ def test_the_outcome_of_a_customers_change_is_taken(marketplace, situations, sub
 
 
 @requirement("HDR-004")
-def test_a_call_without_a_version_is_refused(marketplace, purchase, check):
+def test_a_call_without_a_version_is_refused(marketplace, bought, check):
     """api-version is required."""
     check("HDR-004").refused(
-        marketplace.get_subscription(purchase.id, api_version=None),
-        while_twin=marketplace.get_subscription(purchase.id),
+        marketplace.get_subscription(bought.id, api_version=None),
+        while_twin=marketplace.get_subscription(bought.id),
     )
 
 
 @requirement("HDR-005")
 @pytest.mark.parametrize("version", ["1999-01-01", "2017-04-15", "2018-09-15", ""])
-def test_another_version_is_not_served(marketplace, purchase, check, version):
+def test_another_version_is_not_served(marketplace, bought, check, version):
     """Only 2018-08-31 has this contract."""
     check("HDR-005").refused(
-        marketplace.get_subscription(purchase.id, api_version=version),
-        while_twin=marketplace.get_subscription(purchase.id),
+        marketplace.get_subscription(bought.id, api_version=version),
+        while_twin=marketplace.get_subscription(bought.id),
     )
 
 
@@ -134,11 +134,11 @@ def test_refusals_carry_ids_too(marketplace, unknown_id, check):
 
 
 @requirement("HDR-012", "HDR-013")
-def test_the_callers_ids_come_back(marketplace, purchase, check):
+def test_the_callers_ids_come_back(marketplace, bought, check):
     """GUIDs sent as x-ms-requestid and x-ms-correlationid are echoed."""
     request_id, correlation_id = str(uuid.UUID(int=0xA1)), str(uuid.UUID(int=0xB2))
     answer = marketplace.get_subscription(
-        purchase.id, headers={"x-ms-requestid": request_id, "x-ms-correlationid": correlation_id}
+        bought.id, headers={"x-ms-requestid": request_id, "x-ms-correlationid": correlation_id}
     )
 
     check("HDR-012").equals(_lower(answer.header("x-ms-requestid").value), request_id)
@@ -146,10 +146,10 @@ def test_the_callers_ids_come_back(marketplace, purchase, check):
 
 
 @requirement("HDR-014")
-def test_ids_need_not_be_guids(marketplace, purchase, check):
+def test_ids_need_not_be_guids(marketplace, bought, check):
     """The pages ask for a unique string only."""
     answer = marketplace.get_subscription(
-        purchase.id, headers={"x-ms-requestid": "conformance-abc-1", "x-ms-correlationid": "conformance-abc-2"}
+        bought.id, headers={"x-ms-requestid": "conformance-abc-1", "x-ms-correlationid": "conformance-abc-2"}
     )
 
     check("HDR-014").status(answer, 200)
@@ -234,9 +234,9 @@ def test_the_list_answers_with_and_without_a_slash(marketplace, check):
 
 
 @requirement("HDR-023")
-def test_property_names_are_the_documented_ones(marketplace, purchase, check):
+def test_property_names_are_the_documented_ones(marketplace, bought, check):
     """Every property of a subscription is spelled as in the tables, without padding."""
-    got = marketplace.get_subscription(purchase.id)
+    got = marketplace.get_subscription(bought.id)
     names = list(got.body.value) if isinstance(got.body.value, dict) else []
     documented = {name.lower(): name for name in SUBSCRIPTION_KEYS}
     misspelled = [name for name in names if documented.get(name.strip().lower(), name.strip()) != name]
@@ -251,9 +251,9 @@ def test_property_names_are_the_documented_ones(marketplace, purchase, check):
 
 
 @requirement("HDR-024")
-def test_enumeration_values_are_not_padded(marketplace, purchase, check):
+def test_enumeration_values_are_not_padded(marketplace, bought, check):
     """SaasSubscriptionStatus and the like carry no blanks."""
-    got = marketplace.get_subscription(purchase.id)
+    got = marketplace.get_subscription(bought.id)
 
     check("HDR-024").equals(got.status, "PendingFulfillmentStart")
     for name in ("sessionMode", "sandboxType"):
@@ -293,9 +293,9 @@ def test_put_on_a_subscription_is_refused(marketplace, purchase, check):
 
 
 @requirement("HDR-030")
-def test_timestamps_can_be_read(marketplace, purchase, check):
+def test_timestamps_can_be_read(marketplace, bought, check):
     """Created is ISO 8601 with any number of fractional digits up to seven, with or without Z."""
-    created = marketplace.get_subscription(purchase.id)["created"]
+    created = marketplace.get_subscription(bought.id)["created"]
 
     check("HDR-030").that(
         created.absent or day_of(created.value) is not None,

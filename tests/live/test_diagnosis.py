@@ -213,12 +213,25 @@ def test_there_are_more_than_fifteen() -> None:
     [
         ({"marketplace": {"base_url": f"{API}/v2"}}, "check marketplace.base_url"),
         (
-            {"live": {"subscriptions": [{"id": ANOTHER, "offer": "o-preview"}], "purchase_tokens": []}},
+            {
+                "live": {
+                    "subscriptions": [{"id": ANOTHER, "offer": "o-preview", "plan": "silver"}],
+                    "purchase_tokens": [],
+                }
+            },
             f"subscription {ANOTHER} of marketplace.live.subscriptions does not exist",
         ),
         (
             {"live": {"subscriptions": [{**subscriptions()[0], "offer": "o-preview"}], "purchase_tokens": []}},
             "correct marketplace.live.subscriptions[].offer",
+        ),
+        (
+            {"live": {"subscriptions": [{**subscriptions()[0], "plan": "gold"}], "purchase_tokens": []}},
+            "shows plan 'silver', and the target file says 'gold'; correct marketplace.live.subscriptions[].plan",
+        ),
+        (
+            {"live": {"subscriptions": [{**subscriptions()[2], "quantity": 9}], "purchase_tokens": []}},
+            "shows quantity '10', and the target file says '9'",
         ),
     ],
 )

@@ -19,7 +19,7 @@ OWN_OPERATION = "own-operation"
 
 
 def entry(identity: str, *may: Permission) -> ListedSubscription:
-    return ListedSubscription(id=identity, offer="o-preview", may=may)
+    return ListedSubscription(id=identity, offer="o-preview", plan="silver", may=may)
 
 
 GUARD = Guard(

@@ -21,9 +21,9 @@ def test_it_is_looked_over_before_anything_is_judged(acc: Account) -> None:
         "clock",
         "access token",
         "access token taken",
+        "left over",
         "answers",
         "subscriptions",
-        "left over",
         "allowed",
     ]
     assert all(finding.good for finding in told)

@@ -7,7 +7,7 @@ from tests.live.account import FLAT, PENDING, load, write
 from fulfillment_conformance.live.section import is_preview
 from fulfillment_conformance.yamlfile import InvalidContent
 
-ONE = {"id": FLAT, "offer": "o-preview"}
+ONE = {"id": FLAT, "offer": "o-preview", "plan": "silver"}
 
 
 def complaint(folder: Path, live: dict[str, Any]) -> str:

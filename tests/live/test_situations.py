@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tests.live.account import DOOMED, FLAT, PENDING, SEATS, TOKEN, Account, account
 
+from fulfillment_conformance.emulator.faults import Answers
+from fulfillment_conformance.errors import EnvironmentUnavailable
 from fulfillment_conformance.interruptions import MissingCapability
 from fulfillment_conformance.live.guard import NO_TOKEN, Forbidden
 from fulfillment_conformance.live.opening import LiveService
@@ -91,6 +93,26 @@ def test_what_was_changed_is_put_back_after_the_test(acc: Account) -> None:
     assert "gold" in {json.loads(each.request_body).get("planId") for each in acc.arrived if each.method == "PATCH"}
 
 
+def change_for_good(there: FoundSituations, acc: Account) -> None:
+    with there.during_test():
+        there.change_plan(there.subscribed(), "gold")
+        acc.emulator.faults.add(Answers(403, {}), call="change_subscription")
+
+
+def test_what_could_not_be_put_back_is_told_at_once(acc: Account) -> None:
+    with found(acc) as there, pytest.raises(EnvironmentUnavailable, match="run restore when that has changed"):
+        change_for_good(there, acc)
+
+
+def test_whoever_watches_for_signs_of_life_hears_what_is_lent(acc: Account) -> None:
+    heard: list[tuple[str, str]] = []
+    with found(acc) as there, there.during_test():
+        there.on_purchase = lambda identity, offer: heard.append((identity, offer.offer_id))
+        there.buy()
+
+    assert heard == [(PENDING, "contoso-crm-preview")]
+
+
 @pytest.mark.parametrize(
     ("asks", "capability", "said"),
     [
@@ -115,15 +137,16 @@ def test_what_is_not_there_is_named(acc: Account, asks: Any, capability: str, sa
 
 
 def test_any_purchase_will_do_where_its_state_does_not_matter(tmp_path: Path) -> None:
-    only = {"subscriptions": [{"id": PENDING, "offer": "contoso-crm-preview"}]}
+    only = {"subscriptions": [{"id": PENDING, "offer": "contoso-crm-preview", "plan": "gold"}]}
     with account(tmp_path, only) as acc, found(acc) as there, there.during_test():
         assert there.any_purchase().id == PENDING
     with account(tmp_path) as acc, found(acc) as there, there.during_test():
-        assert there.any_purchase().id == SEATS
+        assert there.any_purchase().id == FLAT
+        assert there.any_purchase("per-seat").id == SEATS
     with (
         account(tmp_path, {"subscriptions": [], "purchase_tokens": []}) as acc,
         found(acc) as there,
-        pytest.raises(MissingCapability, match="no subscription is listed that could be read"),
+        pytest.raises(MissingCapability, match="no flat subscription is listed that could be read"),
     ):
         there.any_purchase()
 

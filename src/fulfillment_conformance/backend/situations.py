@@ -214,9 +214,9 @@ class Situations:
         bought = self.driver.purchase(offer_id=offer.offer_id, plan_id=info.plan_id, quantity=quantity, **details)
         return self._purchase(bought, offer, info, quantity)
 
-    def any_purchase(self) -> Purchase:
-        """Return a purchase of any plan in any state: a fresh one, where one can be had."""
-        return self.buy()
+    def any_purchase(self, kind: PlanKind = "flat") -> Purchase:
+        """Return a purchase in whatever state: a fresh one, where one can be had."""
+        return self.buy(kind)
 
     def _purchase(self, bought: Bought, offer: OfferInfo, info: PlanInfo, quantity: int | None) -> Purchase:
         self._redactor.learn(bought.token, "purchase-token")

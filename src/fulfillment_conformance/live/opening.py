@@ -175,10 +175,10 @@ def _look_over(service: LiveService, preflight: Preflight) -> None:
     preflight.look("access token", lambda: _got(service))
     listed = service.client.list_subscriptions()
     preflight.look("access token taken", lambda: _taken(service, listed))
+    preflight.look("left over", lambda: put_back(service))
     looks = [service.client.get_subscription(each.id) for each in service.section.subscriptions if "read" in each.may]
     preflight.look("answers", lambda: tells_calls_apart([Answer(first), listed, *looks], base_url))
     preflight.look("subscriptions", lambda: _subscriptions(service, looks))
-    preflight.look("left over", lambda: put_back(service))
     preflight.look("allowed", lambda: _allowed(service))
 
 
@@ -266,7 +266,7 @@ def _refusal(service: LiveService, answer: Answer, *, lists: bool) -> str:
 
 
 def _subscriptions(service: LiveService, looks: list[SubscriptionAnswer]) -> str:
-    """Make sure that what is listed is there, and of the offers that the file says."""
+    """Make sure that what is listed is there, and is what the file says: later it is compared with that."""
     readable = [each for each in service.section.subscriptions if "read" in each.may]
     for listed, look in zip(readable, looks, strict=True):
         if look.status_code in {401, 403}:
@@ -282,6 +282,15 @@ def _subscriptions(service: LiveService, looks: list[SubscriptionAnswer]) -> str
                 f"subscription {listed.id} is listed under offer {listed.offer!r}, and is of "
                 f"{look['offerId'].value!r}; correct marketplace.live.subscriptions[].offer, which says what may be "
                 "touched"
+            )
+        plan, seats = str(look.plan.value).strip(), str(look.quantity.value).strip()
+        wrong = [("plan", plan, listed.plan)] if plan != listed.plan else []
+        if listed.quantity is not None and seats != str(listed.quantity):
+            wrong.append(("quantity", seats, str(listed.quantity)))
+        for key, shown, said in wrong if look.is_success else ():
+            raise EnvironmentUnavailable(
+                f"subscription {listed.id} shows {key} {shown!r}, and the target file says {said!r}; correct "
+                f"marketplace.live.subscriptions[].{key}, or change the subscription back in the portal"
             )
     states = ", ".join(f"{look.status.value}" for look in looks)
     return f"{len(looks)} listed: {states}" if looks else "none listed; `inventory` proposes the section live"

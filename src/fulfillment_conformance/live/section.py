@@ -36,8 +36,8 @@ class ListedSubscription(FileModel):
 
     id: Guid = Field(description="the subscription's id")
     offer: Text = Field(description="the id of its offer, as Get Subscription shows it")
+    plan: Text = Field(description="the id of the plan that it has")
     may: Annotated[tuple[Permission, ...], Field(strict=False)] = ("read",)
-    plan: Text | None = None
     quantity: Annotated[int, Field(ge=1)] | None = None
     status: Literal["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"] = "Subscribed"
 

@@ -8,7 +8,6 @@ back. What is not there makes the test's requirements untestable, and says what 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -16,6 +15,7 @@ from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.backend.client import FulfillmentClient
 from fulfillment_conformance.backend.situations import ACTIVATION_LIMIT, PlanKind, Purchase, Situations
 from fulfillment_conformance.drivers.base import Driver, OfferInfo, PlanInfo
+from fulfillment_conformance.errors import EnvironmentUnavailable
 from fulfillment_conformance.interruptions import MissingCapability
 from fulfillment_conformance.live.guard import NO_TOKEN
 from fulfillment_conformance.live.http import LiveHttp, Shown
@@ -37,12 +37,6 @@ _ABOUT: Final[Mapping[str, Permission]] = {
 }
 """Theme of the catalogue -> what its tests do to a subscription."""
 _HERE = "a purchase cannot be made by a program, so buy one in the portal and list it in live.subscriptions"
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    listed: ListedSubscription
-    shown: Shown
 
 
 class FoundSituations(Situations):
@@ -87,7 +81,12 @@ class FoundSituations(Situations):
             yield
         finally:
             if self._http.ledger.open_changes():
-                self._undo.everything()
+                self._put_back()
+
+    def _put_back(self) -> None:
+        stuck = [str(outcome) for outcome in self._undo.everything() if outcome.result == "open"]
+        if stuck:
+            raise EnvironmentUnavailable(f"{'; '.join(stuck)}; run restore when that has changed")
 
     # --- what is there ---
 
@@ -114,12 +113,12 @@ class FoundSituations(Situations):
         """Return a listed subscription that has been cancelled."""
         return self._by("Unsubscribed", kind, details)
 
-    def any_purchase(self) -> Purchase:
+    def any_purchase(self, kind: PlanKind = "flat") -> Purchase:
         """Return a listed subscription in whatever state, an active one if there is one."""
         for status in ("Subscribed", "PendingFulfillmentStart", "Suspended", "Unsubscribed"):
-            if self._candidates(status, None, None):
-                return self._look_up(status, None, None, None, {})
-        raise MissingCapability("purchases", f": no subscription is listed that could be read; {_HERE}")
+            if self._candidates(status, kind, None):
+                return self._look_up(status, kind, None, None, {})
+        raise MissingCapability("purchases", f": no {kind} subscription is listed that could be read; {_HERE}")
 
     def takes_any_call(self) -> None:
         """End the test: calls that a generator makes up go anywhere, and only listed subscriptions are addressed."""
@@ -160,11 +159,7 @@ class FoundSituations(Situations):
             capability = {"channel": "csp", "free_trial": "free-trial"}.get(next(iter(wanted)), "purchases")
             said = ", ".join(f"{name}={value}" for name, value in wanted.items())
             raise MissingCapability(capability, f": a purchase with {said} cannot be looked up among what is listed")
-        found = [
-            each
-            for each in self._candidates(status, kind, plan)
-            if quantity is None or each.shown.quantity == str(quantity)
-        ]
+        found = [each for each in self._candidates(status, kind, plan) if quantity is None or each.quantity == quantity]
         if not found:
             seats = f" with {quantity} seats" if quantity is not None else ""
             of = f" of plan {plan[1].plan_id}" if plan else ""
@@ -176,7 +171,7 @@ class FoundSituations(Situations):
 
     def _candidates(
         self, status: str, kind: PlanKind | None, plan: tuple[OfferInfo, PlanInfo] | None
-    ) -> Sequence[_Found]:
+    ) -> Sequence[ListedSubscription]:
         """Return what is listed, readable and so; first what allows what the test is about, then what allows most."""
         found = []
         for listed in self._section.subscriptions:
@@ -185,13 +180,13 @@ class FoundSituations(Situations):
             shown = self._shown(listed.id)
             if shown is None or shown.status != status or shown.offer != listed.offer:
                 continue
-            info = self._plan_of(listed, shown)
+            info = self._plan_of(listed)
             if kind is not None and info.is_price_per_seat != (kind == "per-seat"):
                 continue
-            if plan is not None and (listed.offer, shown.plan) != (plan[0].offer_id, plan[1].plan_id):
+            if plan is not None and (listed.offer, listed.plan) != (plan[0].offer_id, plan[1].plan_id):
                 continue
-            found.append(_Found(listed, shown))
-        return sorted(found, key=lambda each: (self._about not in each.listed.may, -len(each.listed.may)))
+            found.append(listed)
+        return sorted(found, key=lambda each: (self._about not in each.may, -len(each.may)))
 
     def _shown(self, subscription_id: str) -> Shown | None:
         if subscription_id not in self._http.shown:
@@ -202,22 +197,22 @@ class FoundSituations(Situations):
         known = next((offer for offer in self.driver.offers() if offer.offer_id == listed.offer), None)
         return known or OfferInfo(offer_id=listed.offer, publisher_id=self.publisher_id or "", plans=())
 
-    def _plan_of(self, listed: ListedSubscription, shown: Shown) -> PlanInfo:
+    def _plan_of(self, listed: ListedSubscription) -> PlanInfo:
         plans = self._offer_of(listed).plans
-        known = next((plan for plan in plans if plan.plan_id == shown.plan), None)
-        per_seat = listed.quantity is not None
-        return known or PlanInfo(plan_id=shown.plan, term_units=(), is_price_per_seat=per_seat)
+        known = next((plan for plan in plans if plan.plan_id == listed.plan), None)
+        return known or PlanInfo(plan_id=listed.plan, term_units=(), is_price_per_seat=listed.quantity is not None)
 
-    def _purchase_of(self, found: _Found) -> Purchase:
-        self._lent.add(found.listed.id)
-        info = self._plan_of(found.listed, found.shown)
-        seats = found.shown.quantity
+    def _purchase_of(self, listed: ListedSubscription) -> Purchase:
+        # What the file says, not what the service shows: or else the service would be compared with itself.
+        self._lent.add(listed.id)
+        info, offer = self._plan_of(listed), self._offer_of(listed)
+        self.on_purchase(listed.id, offer)
         return Purchase(
-            id=found.listed.id,
-            token=self._token_or_none(found.listed.id) or f"{NO_TOKEN}{found.listed.id}",
-            offer=self._offer_of(found.listed),
+            id=listed.id,
+            token=self._token_or_none(listed.id) or f"{NO_TOKEN}{listed.id}",
+            offer=offer,
             plan_info=info,
-            quantity=int(seats) if info.is_price_per_seat and seats.isdecimal() else None,
+            quantity=listed.quantity if info.is_price_per_seat else None,
         )
 
     def _token_or_none(self, subscription_id: str, *, expired: bool = False) -> str | None:

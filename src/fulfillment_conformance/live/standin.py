@@ -115,24 +115,22 @@ def _offers(
     documents: dict[str, dict[str, Any]] = {offer.offer_id: offer.document() for offer in target.offers}
     for each in listed:
         document = documents.setdefault(each.offer, {"offerId": each.offer, "plans": []})
-        plan_id = each.plan or "unknown-plan"
-        if all(plan["planId"] != plan_id for plan in document["plans"]):
+        if all(plan["planId"] != each.plan for plan in document["plans"]):
             seats = {"isPricePerSeat": True, "minQuantity": 1} if each.quantity is not None else {}
-            document["plans"] = [*document["plans"], {"planId": plan_id, **seats}]
+            document["plans"] = [*document["plans"], {"planId": each.plan, **seats}]
     return offers_from(list(documents.values()), identity)
 
 
 def _build(market: Marketplace, listed: ListedSubscription, identity: IdentitySettings) -> None:
     """Put one subscription there, in the state that the file tells of."""
-    plan_id = listed.plan or "unknown-plan"
     offer = next(offer for offer in market.offers() if offer.offer_id == listed.offer)
-    plan = offer.plan(plan_id)
+    plan = offer.plan(listed.plan)
     assert plan is not None
     quantity = listed.quantity if plan.is_price_per_seat else None
     market.purchase(
         Purchase(
             offer_id=offer.offer_id,
-            plan_id=plan_id,
+            plan_id=listed.plan,
             quantity=quantity,
             beneficiary=BENEFICIARY,
             subscription_id=listed.id,
