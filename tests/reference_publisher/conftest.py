@@ -2,6 +2,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -201,7 +202,10 @@ class FakeMarketplace:
         return httpx2.Response(200, json={"keys": [{**entry, "kid": kid, "use": "sig"} for kid in self.key_ids]})
 
     def webhook_token(self, *, kid: str | None = KEY_ID, key: rsa.RSAPrivateKey | None = None, **claims: Any) -> str:
-        """Return a genuine version 2 token with claims replaced, or left out where they are None."""
+        """Return a genuine version 2 token with claims replaced, or left out where they are None.
+
+        A span of time stands for that long after now, since parameters of tests are made long before they are used.
+        """
         now = time.time()
         genuine = {
             "aud": CLIENT,
@@ -212,7 +216,11 @@ class FakeMarketplace:
             "iat": int(now),
             "exp": int(now) + 3600,
         }
-        payload = {name: value for name, value in {**genuine, **claims}.items() if value is not None}
+        payload = {
+            name: int(now + value.total_seconds()) if isinstance(value, timedelta) else value
+            for name, value in {**genuine, **claims}.items()
+            if value is not None
+        }
         return jwt.encode(payload, key or self.key, algorithm="RS256", headers={"kid": kid} if kid else {})
 
 
