@@ -138,7 +138,10 @@ PROBES: dict[str, list[Probe]] = {
     "ignores-the-expiry": [refuses(claims(exp=timedelta(hours=-1)))],
     "grants-half-an-hour-after-expiry": [refuses(claims(exp=timedelta(minutes=-10)))],
     "ignores-the-beginning-of-validity": [refuses(claims(nbf=timedelta(hours=1)))],
-    "grants-no-difference-between-clocks": [takes(claims(exp=timedelta(minutes=-2))), takes(claims(nbf=timedelta(minutes=2)))],
+    "grants-no-difference-between-clocks": [
+        takes(claims(exp=timedelta(minutes=-2))),
+        takes(claims(nbf=timedelta(minutes=2))),
+    ],
     "pins-the-version-2-issuer": [takes(VERSION_1)],
     "requires-azp": [takes(VERSION_1)],
     "pins-the-version-1-issuer": [takes(claims())],
