@@ -238,9 +238,9 @@ def test_subscribe_for_an_active_subscription_is_taken_and_changes_nothing(micro
             check("EVT-042").undecided("Renew was not taken, or ended access", rests_on=[twin, answer])
             continue
         check("EVT-042").that(
-            answer.is_success and not effect.changes(),
+            answer.is_success and not effect.differences,
             expected=f"Subscribe {what} answered 200, the account as it was",
-            actual=f"{answer.status_code or answer.error}; {'; '.join(effect.changes()) or 'no effect'}",
+            actual=f"{answer.status_code or answer.error}; {'; '.join(effect.differences) or 'no change'}",
             rests_on=[answer, twin, *effect.evidence()],
         )
 

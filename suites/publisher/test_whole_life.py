@@ -7,6 +7,8 @@ from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import briefly
 
 USAGE = "claims.bills_by_usage: whether usage is reported shows at the metering service, which is not played"
+A_LIFE = 1000
+"""More calls than a subscription leads to until it is renewed."""
 WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
 
 
@@ -45,6 +47,8 @@ def life(stage, publisher):
         shown["suspended"] = event("suspend", customer.suspend, lambda now: now.status.value == "Suspended")
         if not publisher.service.claims.refuses_reinstatement:
             shown["reinstated"] = event("reinstate", customer.reinstate, lambda now: now.gives_access)
+            # What is still read because of the reinstatement must not show the new term already.
+            customer.microsoft.calms_down(lambda: len(customer.calls(0)), beyond=A_LIFE)
             event("renew", customer.renew, lambda now: now.gives_access)
         shown["cancelled"] = event("unsubscribe", customer.unsubscribe, lambda now: not now.gives_access)
     return customer, steps, shown

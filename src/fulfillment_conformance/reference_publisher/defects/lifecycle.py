@@ -1,12 +1,11 @@
 """Publishers that misunderstand what an event means for a customer's access and data."""
 
 import dataclasses
-import functools
 
 from fulfillment_conformance.reference_publisher.accounts import Account
 from fulfillment_conformance.reference_publisher.app import ReferencePublisher
 from fulfillment_conformance.reference_publisher.defects.registry import defect, replace
-from fulfillment_conformance.reference_publisher.messages import Event, Operation, Status, Subscription, Term
+from fulfillment_conformance.reference_publisher.messages import Event, Operation, Status, Subscription
 from fulfillment_conformance.reference_publisher.webhook import DONE, EXPECTED, Verdict
 
 _FAILED = Verdict(status=500, reason="something went wrong")
@@ -109,7 +108,7 @@ def neither_reinstates_nor_cancels(publisher: ReferencePublisher) -> None:
     _answering(publisher, "Reinstate", DONE)
 
 
-@defect("ignores-unsubscribe", breaks=["EVT-034"])
+@defect("ignores-unsubscribe", breaks=["EVT-034", "LCY-026", "REG-018", "WHK-003"])
 def ignores_unsubscribe(publisher: ReferencePublisher) -> None:
     """A cancelled subscription stays usable."""
     _answering(publisher, "Unsubscribe", DONE)
@@ -168,13 +167,16 @@ def keeps_the_old_term(publisher: ReferencePublisher) -> None:
 @defect("reads-the-term-as-the-end-of-access", breaks=["EVT-045"])
 def reads_the_term_as_the_end_of_access(publisher: ReferencePublisher) -> None:
     """A subscription whose term shows no end date is taken for an ended one."""
-    save = publisher.accounts.save
+    follow = publisher.follower.follow
 
-    def save_by_term(account: Account) -> None:
-        ended = account.status is Status.SUBSCRIBED and account.term == Term()
-        save(dataclasses.replace(account, status=Status.SUSPENDED) if ended else account)
+    def follow_by_term(subscription: Subscription, *, handled: str = "") -> Account | None:
+        account = follow(subscription, handled=handled)
+        if account is not None and account.access and not subscription.term.end:
+            account = dataclasses.replace(account, status=Status.SUSPENDED)
+            publisher.accounts.save(account)
+        return account
 
-    replace(publisher.accounts, "save", save_by_term)
+    replace(publisher.follower, "follow", follow_by_term)
 
 
 @defect("reports-notices", breaks=["EVT-023", "EVT-026", "EVT-034", "OPP-016"])
@@ -195,7 +197,15 @@ def _reported(publisher: ReferencePublisher, action: str) -> None:
 
     async def handle(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
         verdict = await handler(event, operation, subscription)
-        return dataclasses.replace(verdict, then=functools.partial(publisher.webhook.report, event, "Success"))
+        if subscription.status is not EXPECTED[event.action]:
+            return verdict
+
+        async def report() -> None:
+            await publisher.webhook.report(event, "Success")
+            if verdict.then is not None:
+                await verdict.then()
+
+        return dataclasses.replace(verdict, then=report)
 
     publisher.webhook.handlers[action] = handle
 
