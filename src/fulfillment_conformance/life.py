@@ -19,6 +19,10 @@ TARGET: Final = "the target"
 """What every test relies on, whatever else it calls; any sign of life of any part is one of it."""
 
 
+LAST_CHANCE: Final = "signs of life"
+"""What the exchanges are booked on by which a run, at its end, lets parts show that they work."""
+
+
 class Signs(Protocol):
     """What one role's reader has found in the exchanges up to now."""
 

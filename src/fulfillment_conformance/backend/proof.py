@@ -14,6 +14,7 @@ from fulfillment_conformance.backend.webhook import Webhook
 from fulfillment_conformance.errors import ConformanceError
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import Interruption
+from fulfillment_conformance.life import LAST_CHANCE
 from fulfillment_conformance.run import Run
 
 MOST_PAGES = 100
@@ -42,7 +43,7 @@ def give_proof(run: Run, under_test: MarketplaceUnderTest, webhook: Webhook) -> 
     for_real = under_test.driver.name == "live"  # there each step costs money, or cannot be taken back
     if not unproven or run.gone is not None or for_real or not under_test.situations.has("purchases"):
         return
-    with run.recorder.apart("signs of life"), run.life.aside(), suppress(Interruption, ConformanceError):
+    with run.recorder.apart(LAST_CHANCE), run.life.aside(), suppress(Interruption, ConformanceError):
         _live(under_test, webhook, unproven)
 
 

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from fulfillment_conformance.life import LAST_CHANCE
 from fulfillment_conformance.report.results import RunResults
 
 SLACK = timedelta(seconds=2)
 """How far a clock may be set while a run goes on."""
 
-APART = frozenset({"", "preflight"})
+APART = frozenset({"", "preflight", LAST_CHANCE})
 """What exchanges outside of any test are booked on."""
 
 _KEYS = {"run", "number", "test", "sender", "receiver", "at", "seconds", "request", "response", "error"}

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from fulfillment_conformance.errors import ConformanceError
 from fulfillment_conformance.interruptions import Interruption
+from fulfillment_conformance.life import LAST_CHANCE
 from fulfillment_conformance.run import Run
 from fulfillment_conformance.stage.opening import Stage
 from fulfillment_conformance.stage.signs import ACCOUNT, WEBHOOK
@@ -21,7 +22,7 @@ def give_proof(run: Run, stage: Stage) -> None:
     unproven = run.life.unproven
     if not unproven or run.gone is not None:
         return
-    with run.recorder.apart("signs of life"), run.life.aside(), suppress(Interruption, ConformanceError):
+    with run.recorder.apart(LAST_CHANCE), run.life.aside(), suppress(Interruption, ConformanceError):
         customer = stage.subscribed()
         if ACCOUNT in unproven:
             stage.publisher.account(NOBODY)
