@@ -41,7 +41,7 @@ claims:
 def demo(
     output: Path, only: tuple[str, ...], profile: str | None, seed: int | None, workers: int, progress: str
 ) -> None:
-    """Judge what comes along: the emulator and the reference publisher.
+    """Judge what comes along: emulator and reference publisher.
 
     Writes one run per role below the output folder. Nothing but this machine is needed.
     """

@@ -11,7 +11,7 @@ from fulfillment_conformance.cli.live import reached
 @click.command()
 @options.target
 def inventory(target: Path) -> None:
-    """Show the subscriptions that the account has, and propose the section live of the target file.
+    """Show an account's subscriptions, and propose the section live.
 
     Only the list is read, and the plans of subscriptions that the file lists already.
     """

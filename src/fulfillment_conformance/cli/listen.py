@@ -51,7 +51,7 @@ def _answer(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ..
 def listen(
     target: Path, output: Path, place: Any, landing_page: str, webhook: str, answers: dict[str, Any], guide: bool
 ) -> None:
-    """Catch purchase tokens and notifications of the live service, until Ctrl-C.
+    """Catch tokens and notifications of the live service.
 
     Point the offer's technical configuration at this landing page and webhook, through a tunnel or a host of your own.
     Whatever comes is checked, answered as asked, and kept in DIR, redacted.

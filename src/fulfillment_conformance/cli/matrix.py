@@ -11,7 +11,7 @@ _FILE = click.Path(path_type=Path)
 @click.argument("results", nargs=-1, required=True, type=_FILE, metavar="RESULTS...")
 @click.option("--output", required=True, type=_FILE, metavar="FILE", help="The page, such as matrix.html.")
 def matrix(results: tuple[Path, ...], output: Path) -> None:
-    """Show several runs on one HTML page: requirements down, targets across.
+    """Show several runs on one page, requirement by requirement.
 
     Each run is given by its folder or its results.json; all of them have judged the same role.
     """

@@ -11,7 +11,7 @@ from fulfillment_conformance.cli.live import reached
 @click.command()
 @options.target
 def restore(target: Path) -> None:
-    """Put plans and seats back as they were before a run that was interrupted.
+    """Put plans and seats back after a run that was interrupted.
 
     What is to be done is read from the ledger that the run has left. A run does the same at its beginning and end.
     """
