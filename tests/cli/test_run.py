@@ -101,7 +101,7 @@ def test_a_target_is_always_named() -> None:
     assert "Missing option '--target'" in said.err
 
 
-KNOWN = "failures:\n  - {id: RES-019, why: It waits., link: 'https://t.example/1', until: 2999-12-31}\n"
+KNOWN = "failures:\n  - {id: RES-019, why: ops@contoso.example waits., link: 'https://t.example', until: 2999-12-31}\n"
 
 
 def test_a_known_failure_opens_the_gate_and_stops_no_worker(target: Path) -> None:
@@ -114,6 +114,8 @@ def test_a_known_failure_opens_the_gate_and_stops_no_worker(target: Path) -> Non
     assert said.out.startswith(" CONFORMANT, WITH 1 KNOWN FAILURE ")
     assert {row["id"]: row["outcome"] for row in results["requirements"]} == {"RES-018": "passed", "RES-019": "waived"}
     assert [(entry["place"], entry["state"]) for entry in results["known_failures"]] == [("known.yaml:2", "waived")]
+    written = [path for path in (target.parent / "output").rglob("*") if path.is_file()]
+    assert not [path for path in written if b"ops@contoso.example" in path.read_bytes()]
 
 
 def test_a_known_failure_that_passes_shuts_the_gate(target: Path) -> None:
