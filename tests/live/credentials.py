@@ -1,5 +1,6 @@
 """Credentials of a publisher's application: a certificate, and a pipeline's token."""
 
+import functools
 import time
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,15 @@ def pipeline_token(**claims: Any) -> str:
     return jwt.encode({**genuine, **claims}, PIPELINE_KEY, algorithm="RS256")
 
 
-def certificate(folder: Path, name: str = "application.pem") -> Path:
-    """A PEM file with a private key and its certificate."""
-    issued = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert(
-        "application.contoso.example", key_type=trustme.KeyType.RSA
-    )
-    path = folder / name
-    path.write_bytes(issued.private_key_pem.bytes() + issued.cert_chain_pems[0].bytes())
+@functools.cache
+def _issued() -> bytes:
+    rsa_keys = trustme.KeyType.RSA
+    issued = trustme.CA(key_type=rsa_keys).issue_cert("application.contoso.example", key_type=rsa_keys)
+    return issued.private_key_pem.bytes() + issued.cert_chain_pems[0].bytes()
+
+
+def certificate(folder: Path) -> Path:
+    """A PEM file with a private key and its certificate; the same ones in every test of a process."""
+    path = folder / "application.pem"
+    path.write_bytes(_issued())
     return path

@@ -18,6 +18,7 @@ from fulfillment_conformance.cli.certify import certify
 from fulfillment_conformance.cli.check import check
 from fulfillment_conformance.cli.compare import compare
 from fulfillment_conformance.cli.demo import demo
+from fulfillment_conformance.cli.drift import drift
 from fulfillment_conformance.cli.emulate import emulate
 from fulfillment_conformance.cli.explain import explain
 from fulfillment_conformance.cli.inventory import inventory
@@ -79,6 +80,7 @@ for _command in (
     explain,
     inventory,
     restore,
+    drift,
     listen,
     compare,
     matrix,
