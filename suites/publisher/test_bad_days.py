@@ -1,10 +1,12 @@
 """The marketplace refuses, stumbles or keeps silent (scenarios D07, D08, D12, E04, E05, E08, F05, F10, F11)."""
 
+import time
 from datetime import timedelta
+from threading import Event
 
 import pytest
 
-from fulfillment_conformance.emulator.faults import Answers, BreaksOff, KeepsSilent, Rewrites
+from fulfillment_conformance.emulator.faults import Answers, BreaksOff, KeepsSilent, Rewrites, Waits
 from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import briefly
 from fulfillment_conformance.stage.together import at_once
@@ -233,6 +235,50 @@ def test_an_operation_that_the_list_does_not_show_is_handled_all_the_same(
             actual=briefly(list(outcome.patches), otherwise="no PATCH"),
             rests_on=[*listed, *outcome.patches],
         )
+
+
+@requirement("WHK-057")
+def test_an_event_that_takes_long_is_not_in_the_way_of_others(stage, microsoft, publisher, check):
+    """The marketplace keeps silent about one subscription: meanwhile an event of another one has its effect."""
+    usual, stuck, other = stage.usual("suspend"), stage.subscribed(), stage.subscribed()
+    waiting, announcement = stuck.suspend(), other.suspend()
+    answered, over = Event(), Event()
+
+    def receive():
+        answer = publisher.receives(waiting, forged=True)
+        answered.set()
+        return answer
+
+    def meanwhile():
+        if not silence.begun.wait(publisher.effect_limit):
+            return None
+        begun = time.monotonic()
+        answer = publisher.receives(announcement)
+        held_up = answered.is_set()
+        account = other.eventually(lambda now: not now.gives_access)
+        over.set()
+        return answer, account, held_up, time.monotonic() - begun
+
+    with microsoft.disturbed(Waits(over.is_set, REPLY_SECONDS - 1), call="*", of=stuck.id) as silence:
+        first, seen = at_once(receive, meanwhile)
+
+    if seen is None:
+        check("WHK-057").not_applicable("the publisher does not ask the marketplace about a Suspend")
+        return
+    answer, account, held_up, seconds = seen
+    if not usual.works:
+        check("WHK-057").undecided("such an event has no effect in any case", rests_on=[*usual.rests_on, answer])
+        return
+    # Who answers at once does the work later: its effect must come while the other work still waits.
+    waits_for_the_other = seconds >= REPLY_SECONDS - 1 if first.is_success else held_up
+    check("WHK-057").that(
+        answer.is_success and (account is None or not account.gives_access) and not waits_for_the_other,
+        expected="events of other subscriptions carried out meanwhile",
+        actual=f"{answer.status_code} after {answer.exchange.seconds:.1f} s"
+        f"{', when the other one had been answered' if held_up else ''}; "
+        f"{account.status if account else 'no state page'} after {seconds:.1f} s",
+        rests_on=[first, answer, *([account.exchange] if account else [])],
+    )
 
 
 @requirement("WHK-055", "WHK-056", "WHK-057")

@@ -153,7 +153,7 @@ def carries_out_before_verifying(publisher: ReferencePublisher) -> None:
 
     async def take_at_once(event: Event) -> Verdict:
         account = publisher.accounts.get(event.subscription_id)
-        if account is not None and event.action == "ChangePlan" and event.plan_id:
+        if account is not None and account.access and event.action == "ChangePlan" and event.plan_id:
             publisher.accounts.save(dataclasses.replace(account, plan_id=event.plan_id))
         return await take(event)
 
