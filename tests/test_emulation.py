@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -31,6 +32,7 @@ class Program:
         self.said: list[str] = []
         self.plain: Serving | None = None
         self.look: Callable[[], object] = lambda: None
+        self.has_reported = threading.Event()
 
     def serve_until_signal(self, app: Any, *, host: str, port: int, announce: Callable[[Serving], None]) -> None:
         with serve(app, host=host, port=port) as self.plain:
@@ -39,8 +41,13 @@ class Program:
 
     def run(self, settings: Settings | None = None, place: Place | None = None, **more: str) -> dict[str, str]:
         """Run it; returns what each row says."""
-        serve_emulator(settings or Settings(), place or Place(port=0), tell=self.said.append, **more)
+        serve_emulator(settings or Settings(), place or Place(port=0), tell=self.tell, **more)
         return {line[:18].strip(): line[19:] for line in self.said[1:-2]}
+
+    def tell(self, line: str) -> None:
+        self.said.append(line)
+        if line.startswith("proxy "):
+            self.has_reported.set()
 
     def get(self, url: str, tls: ssl.SSLContext | None = None) -> Exchange:
         with HttpClient(tls=tls) as http:
@@ -152,6 +159,26 @@ def test_it_plays_microsofts_own_hosts_behind_a_proxy(program: Program, tmp_path
     assert rows["Node.js up to 20"].startswith("NODE_OPTIONS=--require=")
     assert (tmp_path / FILE_NAME).exists()
     assert "the same over TLS" not in rows
+
+
+def test_what_its_proxy_refuses_is_told(program: Program, tmp_path: Path) -> None:
+    answers: list[bytes] = []
+
+    def look() -> None:
+        [row] = [line[19:] for line in program.said if line.startswith("HTTPS_PROXY")]
+        port = int(row.partition(" ")[0].rpartition(":")[2])
+        with closing(socket.create_connection(("127.0.0.1", port), 10)) as connection:
+            connection.sendall(b"CONNECT elsewhere.example:443 HTTP/1.1\r\nHost: elsewhere.example:443\r\n\r\n")
+            answers.append(connection.recv(4096))
+        assert program.has_reported.wait(10)
+
+    program.look = look
+    program.run(place=Place(port=0, intercept_port=0, ca_folder=tmp_path))
+
+    status = answers[0].split()[1].decode()
+    assert int(status) >= 400
+    [refusal] = [line for line in program.said if line.startswith("proxy ")]
+    assert refusal == f"proxy              CONNECT https://elsewhere.example/: {status}, host that is not allowed"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "isv.example"])
