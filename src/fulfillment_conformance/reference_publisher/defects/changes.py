@@ -316,26 +316,18 @@ def carries_out_what_it_refuses(publisher: ReferencePublisher) -> None:
     _never_follows_changes(publisher)
 
 
-@defect("ignores-seat-limits", breaks=["OPP-015"])
-def ignores_seat_limits(publisher: ReferencePublisher) -> None:
-    """Any number of seats is accepted, none and more than the plan has included."""
-
-    async def accept(_account: Account, _operation: Operation) -> str:
-        return ""
-
-    replace(publisher.webhook, "seats_refusal", accept)
-
-
-@defect("refuses-plans-that-it-never-heard-of", breaks=["PVO-006"])
-def refuses_plans_that_it_never_heard_of(publisher: ReferencePublisher) -> None:
-    """Only plans known at build time are accepted, so that a private offer's plan is refused."""
-    known = {"silver", "gold", "team", "business"}
+@defect("fails-on-plans-that-it-never-heard-of", breaks=["PVO-006"])
+def fails_on_plans_that_it_never_heard_of(publisher: ReferencePublisher) -> None:
+    """A plan that was not known at build time, such as a private offer's, makes the webhook fail."""
+    known = {"silver", "gold", "team", "business", *publisher.settings.refused_plans}
     refusal = publisher.webhook.plan_refusal
-    replace(
-        publisher.webhook,
-        "plan_refusal",
-        lambda plan_id: refusal(plan_id) if plan_id in known else "there is no such plan",
-    )
+
+    def look_up(plan_id: str) -> str:
+        if plan_id not in known:
+            raise KeyError(plan_id)
+        return refusal(plan_id)
+
+    replace(publisher.webhook, "plan_refusal", look_up)
 
 
 @defect("refuses-the-way-back", breaks=["EVT-047"])
