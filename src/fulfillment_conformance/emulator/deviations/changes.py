@@ -142,7 +142,7 @@ def of_unknown_subscriptions_are_bad(emulator: "Emulator") -> None:
     refuses_with(emulator, 400, "SubscriptionNotFound", "change_subscription")
 
 
-@deviation("plan-and-seats-together-break-the-service", breaks=["CHP-018", "HDR-033"])
+@deviation("plan-and-seats-together-break-the-service", breaks=["CHP-018"])
 def plan_and_seats_together_break_the_service(emulator: "Emulator") -> None:
     """A change that names both planId and quantity is answered 500."""
     refuses_with(emulator, 500, "PlanAndQuantity", "change_subscription")

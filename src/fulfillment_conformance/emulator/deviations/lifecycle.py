@@ -19,7 +19,7 @@ def purchases_wait_for_ever(emulator: "Emulator") -> None:
     emulator.market.rules = replace(emulator.market.rules, unconfigured=timedelta(days=36_500))
 
 
-@deviation("pending-subscriptions-can-be-suspended", breaks=["LCY-006", "LCY-031", "GET-030"])
+@deviation("pending-subscriptions-can-be-suspended", breaks=["LCY-006", "LCY-031", "GET-029", "GET-030"])
 def pending_subscriptions_can_be_suspended(emulator: "Emulator") -> None:
     """A subscription is suspended before it has been activated."""
     _also_from(emulator, "suspending it", _PENDING)
