@@ -42,6 +42,9 @@ Kind = Literal[
 IN_OWN_WORDS: Collection[Kind] = ("seen", "no-effect", "unchanged")
 """Kinds whose checks say what was expected and what came in words that the basis does not determine."""
 
+OF_STATUSES: Collection[Kind] = ("status", "accepted", "taken", "refused", "turned-away")
+"""Kinds that are about nothing but the statuses of exchanges."""
+
 ACTING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """Methods of calls that act on a subscription."""
 

@@ -54,6 +54,7 @@ def test_what_is_reported_only_has_to_be_judged(state: Outcome, results: RunResu
         ({"interrupted": True}, "the run ended early: interrupted"),
         ({"reason": "no more time"}, "the run ended early: no more time"),
         ({"verdict": Verdict.INCOMPLETE, "exit_code": 7}, "the verdict is incomplete, exit code 7"),
+        ({"untested": ("RES-001",)}, "no test decides RES-001"),
         ({"exit_code": 3}, "the verdict is conformant, exit code 3"),
         ({"set": None}, "it judged the set None, which is none of small"),
         ({"requirements": ()}, "ACT-019 is required by the set small and was not judged"),

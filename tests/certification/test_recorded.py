@@ -42,6 +42,7 @@ def test_a_recorded_run_is_whole(content: bytes, results: RunResults) -> None:
         {"at": "yesterday"},
         {"seconds": "long"},
         {"run": None},
+        {"receiver": "nobody"},
         {"request": None},
         {"request": {"method": "GET"}},
         {"request": {"method": "GET", "url": "x", "headers": [["a"]], "body": ""}},

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,6 +117,17 @@ def test_a_value_behind_a_placeholder_is_not_judged_again() -> None:
 
     assert recorded.outcome is Outcome.FAILED
     assert again(recorded) == Rederivation(Depth.SEEN_AGAIN)
+
+
+def test_a_check_of_a_status_says_where_it_saw_it() -> None:
+    check, checks = checked()
+    check.status(FIRST, 404)
+    [recorded] = checks.results
+    assert recorded.basis is not None
+    basis = {**recorded.basis, "of": [{"name": "status", "value": 404}]}
+    found = again(replace(recorded, basis=basis))
+
+    assert "is about a status, and does not say of which exchange" in found.mismatches
 
 
 def test_a_body_that_was_not_kept_is_not_judged_again() -> None:

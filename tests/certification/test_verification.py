@@ -449,6 +449,29 @@ def test_a_run_cannot_be_made_into_another(change: str, unsigned: bytes, signed:
     assert {one.exit_code for one in (simple, clever, under_signature)} == {ExitCode.FAILED}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda results: setting(results.requirement("GET-001"), level=[]),
+        lambda results: setting(results.test(SHOWN), seconds="long"),
+        lambda results: setting(results.test(SHOWN)["checks"][0], basis=7),
+        lambda results: setting(results.test(SHOWN)["checks"][0], requirement={}),
+        lambda results: setting(results.data, started="2026-11-22T10:00:00"),
+        lambda results: setting(results.data, target=None, seed=None),
+    ],
+    ids=["level", "seconds", "basis", "requirement", "time", "target"],
+)
+def test_values_of_other_types_are_findings_and_no_errors(
+    change: Callable[[Results], object], unsigned: bytes, tmp_path: Path
+) -> None:
+    files = unpacked(unsigned)
+    change_results(files, change)
+    found = held(tmp_path, archive.pack(resummed(files)))
+
+    assert any(finding.where == RESULTS for finding in found.findings)
+    assert found.exit_code == ExitCode.FAILED
+
+
 # --- what is made of results and exchanges ---
 
 

@@ -36,6 +36,8 @@ def complaints(results: RunResults, installation: Installation) -> list[str]:
     waived |= {entry.id for entry in results.known_failures}
     if waived:
         said.append(f"known failures have no place in a certificate: {', '.join(sorted(waived))}")
+    if results.untested:
+        said.append(f"no test decides {', '.join(results.untested)}")
     if results.set is None or results.set not in installation.catalogue.sets():
         said.append(f"it judged the set {results.set!r}, which is none of {', '.join(installation.catalogue.sets())}")
         return said

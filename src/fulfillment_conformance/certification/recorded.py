@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 from fulfillment_conformance.life import LAST_CHANCE
+from fulfillment_conformance.exchange import Party
 from fulfillment_conformance.report.results import RunResults
 
 SLACK = timedelta(seconds=2)
@@ -18,6 +19,7 @@ APART = frozenset({"", "preflight", LAST_CHANCE})
 
 _KEYS = {"run", "number", "test", "sender", "receiver", "at", "seconds", "request", "response", "error"}
 _TEXTS = ("run", "number", "test", "sender", "receiver", "at")
+_PARTIES = frozenset(get_args(Party))
 _NUMBER = re.compile(r"((?:gw\d+-)?)([1-9]\d*)")
 _NAMED = 3
 
@@ -49,6 +51,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         exchange = json.loads(line)
         whole = exchange.keys() >= _KEYS and all(_is_message(exchange[part]) for part in ("request", "response"))
         typed = all(isinstance(exchange[name], str) for name in _TEXTS) and isinstance(exchange["seconds"], int | float)
+        typed = typed and {exchange["sender"], exchange["receiver"]} <= _PARTIES
         datetime.fromisoformat(exchange["at"])
         if not (whole and typed) or exchange["request"] is None or not _NUMBER.fullmatch(exchange["number"]):
             return None

@@ -15,6 +15,8 @@ from typing import Any
 from fulfillment_conformance.basis import (
     ACTING,
     IN_OWN_WORDS,
+    OF_STATUSES,
+    STATUS,
     AcceptedReading,
     Basis,
     NotRecorded,
@@ -88,6 +90,8 @@ def _look(basis: Basis, check: CheckResult, exchanges: Exchanges, found: Rederiv
     for operand in basis.of:
         if operand.exchange and operand.exchange not in check.exchanges:
             found.mismatches.append(f"looked at exchange {operand.exchange}, on which it does not say that it rests")
+        if basis.kind in OF_STATUSES and operand.place != STATUS:
+            found.mismatches.append("is about a status, and does not say of which exchange")
         if not operand.place:
             hidden = hidden or _is_hidden(operand.value)
             continue
