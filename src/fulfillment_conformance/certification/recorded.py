@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, get_args
 
-from fulfillment_conformance.life import LAST_CHANCE
 from fulfillment_conformance.exchange import Party
+from fulfillment_conformance.life import LAST_CHANCE
 from fulfillment_conformance.report.results import RunResults
 
 SLACK = timedelta(seconds=2)
