@@ -121,7 +121,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Workers(run), "fulfillment-conformance-workers")
     progress = config.getoption("--fc-progress")
     if progress:
-        shown = Progress(progress, requirements=run.catalogue, waivable=run.waivable, redact=run.redactor.text)
+        judged = {requirement.id for requirement in run.scope}
+        shown = Progress(
+            progress, requirements=run.catalogue, judged=judged, waivable=run.waivable, redact=run.redactor.text
+        )
         config.pluginmanager.register(shown, "fulfillment-conformance-progress")
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from tests.report import runs
 from tests.report.conftest import Run
 
+from fulfillment_conformance.outcome import Outcome, TestRecord
 from fulfillment_conformance.report.displays import JsonLines, Lines, LiveDisplay, Quiet
 from fulfillment_conformance.report.terminal import Mode, Progress
 
@@ -176,3 +178,14 @@ def test_the_hooks_of_the_plugin_lead_to_it(mixed: Run) -> None:
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [event["event"] for event in events] == ["test", "finish", "trouble"]
     assert events[1]["folder"] == "reports"
+
+
+def test_what_a_test_finds_beside_the_selection_is_not_shown() -> None:
+    out = io.StringIO()
+    progress = Progress("auto", judged={"WHK-001"}, stream=out)
+    found = [runs.check(name, Outcome.FAILED, expected="good", actual="bad") for name in ("WHK-001", "WHK-002")]
+
+    progress.on_record(TestRecord(test="webhook.py::test_a", claims=("WHK-001", "WHK-002"), checks=tuple(found)))
+
+    assert "FAILED WHK-001" in out.getvalue()
+    assert "WHK-002" not in out.getvalue()

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -35,6 +36,7 @@ class Progress:
         mode: Mode = "auto",
         *,
         requirements: Mapping[str, Known] | None = None,
+        judged: Collection[str] | None = None,
         waivable: Collection[str] = (),
         redact: Callable[[str], str] = str,
         stream: TextIO | None = None,
@@ -45,6 +47,7 @@ class Progress:
         Args:
             mode: `auto` is live on a terminal, lines elsewhere; `quiet` and `json` as they say.
             requirements: id -> what is known of it; the catalogue is such a mapping.
+            judged: ids of the requirements that this run judges; what its tests find beside is not shown. None: all.
             waivable: ids of the known failures.
             redact: applied to error texts of pytest, which may show anything.
             stream: where to write; a copy of standard output if None, which pytest's capturing does not touch.
@@ -53,6 +56,7 @@ class Progress:
         self._own = _copy_of_stdout() if stream is None else None
         out = stream if stream is not None else self._own or sys.stdout
         self._tally = Tally(requirements or {}, clock, waivable)
+        self._judged = judged
         self._redact = redact
         self._display = _display(mode, out, self._tally)
         self._closed = False
@@ -62,6 +66,8 @@ class Progress:
 
     def on_record(self, record: TestRecord) -> None:
         """Take in what a test contributed."""
+        if self._judged is not None:
+            record = replace(record, checks=tuple(each for each in record.checks if each.requirement in self._judged))
         theme = self._tally.take(record)
         self._show(lambda: self._display.record(record, theme))
 
