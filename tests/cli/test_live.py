@@ -96,6 +96,8 @@ def test_an_answer_that_nobody_understands_is_told(answer: str, said: str, tmp_p
 
 def test_listen_catches_what_comes_and_keeps_it_redacted(acc: Account) -> None:
     output = acc.file.parent / "caught"
+    output.mkdir()
+    (output / "exchanges.jsonl").write_text("of yesterday", encoding="utf-8")
     process = start(
         "listen", "--target", acc.file, "--output", output, "--answer", "Suspend=400", "--guide", environ=environ()
     )
@@ -117,6 +119,8 @@ def test_listen_catches_what_comes_and_keeps_it_redacted(acc: Account) -> None:
     assert "2. List the purchase token" in said.out
     kept = [json.loads(line) for line in (output / "notifications.jsonl").read_text().splitlines()]
     assert [(each["kind"], each["answered"]) for each in kept] == [("visit", None), ("notification", 400)]
-    evidence = (output / "exchanges.jsonl").read_text(encoding="utf-8")
+    assert (output / "exchanges.jsonl").read_text(encoding="utf-8") == "of yesterday"
+    evidence = (output / "exchanges-2.jsonl").read_text(encoding="utf-8")
+    assert "landing page with a purchase token" in evidence
     assert TOKEN not in evidence
     assert "eyJ" not in evidence

@@ -71,7 +71,7 @@ def listen(
     redactor = Redactor(read.secrets)
     where = place or read.webhook_listen
     with (
-        Recorder(output / "exchanges.jsonl", redactor) as recorder,
+        Recorder(_unused(output), redactor) as recorder,
         live_service(read, observer=recorder, redactor=redactor) as service,
         (output / "notifications.jsonl").open("a", encoding="utf-8") as notifications,
     ):
@@ -107,6 +107,12 @@ def listen(
         serve_until_signal(listener, host=where.host, port=where.port, announce=announce)
         if listener.passed_over:
             click.echo(f"{listener.passed_over} requests of strangers were not kept, because there were too many")
+
+
+def _unused(output: Path) -> Path:
+    """Return where exchanges are kept: what an earlier evening has caught stays."""
+    names = ("exchanges.jsonl", *(f"exchanges-{number}.jsonl" for number in range(2, 10_000)))
+    return next(output / name for name in names if not (output / name).exists())
 
 
 def _told(came: Any) -> str:
