@@ -184,11 +184,11 @@ class Listener:
         if token:
             self._learn(token, "purchase-token")
             exchange.purpose = "landing page with a purchase token"
+        if token and scope["method"] == "GET":
+            self._caught(Caught(kind="visit", at=at))
         page = _page(token, at).encode()
         await _answer(send, 200, b"" if scope["method"] == "HEAD" else page, headers=_PAGE_HEADERS)
         exchange.status = 200
-        if token and scope["method"] == "GET":
-            self._caught(Caught(kind="visit", at=at))
 
     # --- the webhook ---
 
@@ -229,15 +229,7 @@ class Listener:
         else:
             violations = ("payload is no JSON object",)
         answer = self.answers.to(action)
-        if answer == SILENCE:
-            exchange.error = "left without an answer, as asked"
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._silence_seconds):
-                    while (await receive())["type"] != "http.disconnect":
-                        pass
-        else:
-            await _answer(send, answer)
-            exchange.status = answer
+        # Before it is answered: whoever ends the program right after an answer has not lost what came.
         self._caught(
             Caught(
                 kind="notification",
@@ -247,11 +239,19 @@ class Listener:
                 subscription_id=notification.subscription_id or "",
                 token_version=checked.version,
                 violations=violations,
-                answered=exchange.status,
+                answered=None if answer == SILENCE else answer,
             )
         )
-        if answer == SILENCE:
-            raise DropConnection
+        if answer != SILENCE:
+            exchange.status = answer
+            await _answer(send, answer)
+            return
+        exchange.error = "left without an answer, as asked"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._silence_seconds):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+        raise DropConnection
 
     # --- everything else ---
 
