@@ -108,7 +108,10 @@ def keep_showing_the_first_plan(emulator: "Emulator") -> None:
 
 @deviation(
     "subscriptions-count-one-seat-more",
-    breaks=["GET-012", "ACT-010", "CHQ-020", "CSP-002", "OPP-012", "WHK-025", "WHK-028"],
+    breaks=[
+        *("GET-012", "ACT-010", "CHQ-020", "CSP-002", "OPP-002", "OPP-012"),
+        *("WHK-025", "WHK-026", "WHK-027", "WHK-028", "WHK-029"),
+    ],
 )
 def count_one_seat_more(emulator: "Emulator") -> None:
     """The quantity of a subscription is one too many."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         "LST-006",
         "LST-011",
         "LST-014",
+        "AUT-025",
     ],
 )
 def is_a_bare_array(emulator: "Emulator") -> None:
