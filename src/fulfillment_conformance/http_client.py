@@ -89,6 +89,7 @@ class HttpClient:
         """
         self.observer = observer
         self.timeout = timeout
+        self._addresses = dict(addresses or {})
         # The bare transport: no redirects, no cookies, no proxy or CA variables of the machine, no retries.
         self._transport = DeadlineTransport(tls if tls is not None else trust(), addresses)
 
@@ -152,6 +153,10 @@ class HttpClient:
         if observed:
             self.observer(exchange)
         return exchange
+
+    def place_of(self, host: str, port: int) -> tuple[str, int]:
+        """Return what is connected to for a host and port, for whoever has to open a connection by himself."""
+        return self._addresses.get(host.lower(), (host, port))
 
     def close(self) -> None:
         """Close all connections."""

@@ -251,9 +251,9 @@ def test_property_names_are_the_documented_ones(marketplace, bought, check):
 
 
 @requirement("HDR-024")
-def test_enumeration_values_are_not_padded(marketplace, bought, check):
+def test_enumeration_values_are_not_padded(marketplace, purchase, check):
     """SaasSubscriptionStatus and the like carry no blanks."""
-    got = marketplace.get_subscription(bought.id)
+    got = marketplace.get_subscription(purchase.id)
 
     check("HDR-024").equals(got.status, "PendingFulfillmentStart")
     for name in ("sessionMode", "sandboxType"):
@@ -267,13 +267,16 @@ def test_enumeration_values_are_not_padded(marketplace, bought, check):
 
 
 @requirement("HDR-020")
-def test_old_tls_is_not_spoken(marketplace, check):
+def test_old_tls_is_not_spoken(marketplace, marketplace_under_test, check):
     """TLS 1.2 or newer is agreed on; a client that knows TLS 1.1 only is turned away."""
     address = urlsplit(marketplace.base_url)
     if address.scheme != "https":
         check("HDR-020").not_applicable("the target is reached by plain HTTP")
         return
-    modern, old = _agreed_on(address, ssl.TLSVersion.MAXIMUM_SUPPORTED), _agreed_on(address, ssl.TLSVersion.TLSv1_1)
+    place = marketplace_under_test.http.place_of(address.hostname, address.port or 443)
+    modern, old = (
+        _agreed_on(address, place, version) for version in (ssl.TLSVersion.MAXIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_1)
+    )
 
     check("HDR-020").that(
         modern is not None and old is None,
@@ -339,7 +342,7 @@ def _shape(answer):
     return type(value).__name__ if answer.body else "no JSON"
 
 
-def _agreed_on(address, newest):
+def _agreed_on(address, place, newest):
     """Return the version of TLS that a client up to `newest` and the target agree on, or None."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -349,7 +352,7 @@ def _agreed_on(address, newest):
             warnings.simplefilter("ignore", DeprecationWarning)
             context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
         with (
-            socket.create_connection((address.hostname, address.port or 443), timeout=10) as plain,
+            socket.create_connection(place, timeout=10) as plain,
             context.wrap_socket(plain, server_hostname=address.hostname) as encrypted,
         ):
             return encrypted.version()

@@ -216,6 +216,19 @@ def test_another_token_is_asked_for_once_after_401(acc: Account) -> None:
     assert sum("oauth2" in each.url for each in acc.arrived) == asked
 
 
+def test_whoever_connects_by_himself_is_sent_to_the_same_place_and_counted(acc: Account) -> None:
+    there = acc.target.addresses["marketplaceapi.microsoft.com"]
+    with acc.service() as service:
+        used = service.http.ledger.used()
+        assert service.http.place_of("marketplaceapi.microsoft.com", 443) == (there.host, there.port)
+        assert service.http.ledger.used() == used + 1
+        with pytest.raises(Forbidden, match="neither the API's host"):
+            service.http.place_of("evil.example", 443)
+        (acc.file.parent / "STOP").touch()
+        with pytest.raises(Halted):
+            service.http.place_of("login.microsoftonline.com", 443)
+
+
 @contextmanager
 def workers(acc: Account, count: int, work: Any) -> Iterator[None]:
     def run() -> None:

@@ -128,6 +128,10 @@ class Guard:
                 return self._call(kind, found.groupdict(), headers, body)
         raise Forbidden("read", f": {method} {_shown(url)} is no call of the API on a listed subscription; not sent")
 
+    def knows(self, host: str) -> bool:
+        """Whether a host is the API's or the identity provider's."""
+        return host.lower() in {self._api.hostname, self._identity.hostname}
+
     def _is_question(self, method: str, path: str) -> bool:
         """Whether a request reads metadata or keys, or asks for a token; a tenant may go by its id or by its domain."""
         if not path.startswith(f"{self._identity.path}/"):

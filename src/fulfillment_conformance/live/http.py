@@ -176,6 +176,19 @@ class LiveHttp(HttpClient):
             self._came_of(changes, exchange)
             return exchange
 
+    def place_of(self, host: str, port: int) -> tuple[str, int]:
+        """See `HttpClient.place_of`; a connection counts as a request, and only hosts that may be asked have a place.
+
+        Raises:
+            Forbidden: another host than those of the API and the identity provider.
+            BudgetSpent: the requests of these 24 hours are used up.
+            Halted: the kill switch is on.
+        """
+        if not self.guard.knows(host):
+            raise Forbidden("read", f": {host} is neither the API's host nor the identity provider's")
+        self._take()
+        return super().place_of(host, port)
+
     # --- one request ---
 
     def _take(self) -> None:
