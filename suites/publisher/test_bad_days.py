@@ -228,6 +228,10 @@ def test_an_operation_that_the_list_does_not_show_is_handled_all_the_same(
         )
     if not listed:
         check("OPL-010").not_applicable("the publisher does not read the list of operations")
+    elif not answer.is_success:
+        check("OPL-010").undecided(
+            "the notification was not taken, so that there is nothing to report", rests_on=[answer]
+        )
     else:
         check("OPL-010").that(
             bool(outcome.patches),

@@ -254,6 +254,10 @@ def test_a_request_is_followed_to_its_end(stage, microsoft, publisher, check):
     account = plans.eventually(lambda now: now.has(plan=began))
     if "CHP-004" not in followed:
         check("CHP-027").not_applicable("publisher.self_service.change_plan: the target file says of no way to do it")
+    elif plans not in asking:
+        check("CHP-027").undecided(
+            "the marketplace has begun no operation", rests_on=plans.called("change_subscription")
+        )
     elif account is None or not publisher.shows("plan"):
         check("CHP-027").untestable(WITHOUT_STATE)
     else:

@@ -14,7 +14,7 @@ def _changed(account: Account, request: Request) -> Account:
     return dataclasses.replace(account, plan_id=request.plan_id or account.plan_id, quantity=quantity)
 
 
-@defect("changes-at-once", breaks=["CHP-007", "CHQ-006", "LCY-018"])
+@defect("changes-at-once", breaks=["CHP-007", "CHP-027", "CHQ-006", "LCY-018"])
 def changes_at_once(publisher: ReferencePublisher) -> None:
     """A change is asked for, and carried out without waiting for its notification."""
     change = publisher.changes.change
