@@ -160,6 +160,8 @@ def offers_plans_of_its_own(publisher: ReferencePublisher) -> None:
     offered = publisher.management.offered
 
     def offer_more(account: Account, plans: Sequence[Plan]) -> Sequence[Plan]:
-        return [*offered(account, plans), Plan(id="platinum", name="Platinum")]
+        listed = offered(account, plans)
+        known = {"silver", "gold", "platinum"} - {account.plan_id, *(plan.id for plan in listed)}
+        return [*listed, *(Plan(id=plan_id, name=plan_id.title()) for plan_id in sorted(known))]
 
     replace(publisher.management, "offered", offer_more)
