@@ -1,6 +1,5 @@
 import datetime
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,16 +36,6 @@ def test_no_requirement_was_lost(catalogue: Catalogue) -> None:
     assert len(original) == 557
     assert original <= set(catalogue) | replaced
     assert [theme.prefix for theme in catalogue.themes()] == PREFIXES
-
-
-def test_it_loads_quickly() -> None:
-    spans = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        Catalogue.load()
-        spans.append(time.perf_counter() - begun)
-
-    assert min(spans) < 0.3
 
 
 def test_every_requirement_stands_where_it_says(catalogue: Catalogue) -> None:

@@ -111,16 +111,12 @@ async def test_a_timer_rings_by_the_wall_clock_too(open_sandbox: OpenSandbox, re
 # --- virtual time, over real HTTP ---
 
 
-async def test_eight_hours_of_refusals_are_500_attempts_in_seconds(
-    open_sandbox: OpenSandbox, receiver: Receiver
-) -> None:
+async def test_eight_hours_of_refusals_are_500_attempts(open_sandbox: OpenSandbox, receiver: Receiver) -> None:
     receiver.answer = 503
     sandbox = await hooked(open_sandbox, receiver)
     subscription_id = await sandbox.subscribed()
     operation_id = await sandbox.event(subscription_id, "ChangePlan", planId="gold")
-    begun = time.monotonic()
     await sandbox.advance(timedelta(hours=8))
-    seconds = time.monotonic() - begun
     sent = [attempt.exchange.virtual_at for attempt in sandbox.emulator.courier.attempts]
     first, last = sent[0], sent[-1]
 
@@ -130,7 +126,6 @@ async def test_eight_hours_of_refusals_are_500_attempts_in_seconds(
     assert last is not None
     assert last - first == timedelta(hours=8) * 499 / 500
     assert await sandbox.operation(subscription_id, operation_id) == "Failed"
-    assert seconds < 10
 
 
 async def test_thirty_days_of_grace_end_in_cancellation(open_sandbox: OpenSandbox, receiver: Receiver) -> None:

@@ -473,7 +473,7 @@ async def test_a_marketplace_that_takes_too_long_asks_for_another_delivery(make_
     async with lock:
         started = time.monotonic()
         assert (await world.notify("Suspend")).status_code == 503
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 async def test_equal_deliveries_have_one_effect(world: "World", operation: Document) -> None:

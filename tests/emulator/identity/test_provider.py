@@ -157,12 +157,3 @@ def test_an_endpoint_can_be_out_of_order(
     assert during == 503
     assert others == (503 if endpoint == "metadata" else 200)
     assert entra.request(method, path).status_code == usual != 503
-
-
-def test_a_provider_is_made_fast_once_the_first_key_exists() -> None:
-    IdentityProvider()
-    before = time.perf_counter()
-    for _ in range(20):
-        IdentityProvider()
-
-    assert (time.perf_counter() - before) / 20 < 0.02
