@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.commands import Ended, ended, run, start
+from tests.commands import LONGEST, Ended, ended, run, start
 
 from fulfillment_conformance import report
 from fulfillment_conformance.errors import UsageProblem
@@ -123,7 +123,7 @@ def test_a_reader_that_goes_away_does_not_stop_the_run(tmp_path: Path) -> None:
     with running(tmp_path) as under_way:
         assert under_way.process.stdout is not None
         under_way.process.stdout.close()
-        code = under_way.process.wait(60)
+        code = under_way.process.wait(LONGEST)
 
     assert code == 0
     assert report.read(under_way.output).verdict == "conformant"
