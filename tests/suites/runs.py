@@ -88,7 +88,7 @@ def pytest_run(folder: Path, *arguments: object) -> int | None:
 def in_a_process(function: Callable[..., None], *arguments: Any, seconds: float = LONGEST_RUN) -> int | None:
     """Call a function in a process of its own, and return its exit code; what it prints is this test's output."""
     with _as_started_by_a_user():
-        process = _PROCESSES.Process(target=function, args=arguments)
+        process = _PROCESSES.Process(target=_with_environment, args=(dict(os.environ), function, *arguments))
         process.start()
     process.join(seconds)
     if process.is_alive():
@@ -97,6 +97,13 @@ def in_a_process(function: Callable[..., None], *arguments: Any, seconds: float 
         pytest.fail(f"it did not end within {seconds:g} s: {function.__name__} {arguments}")
     code: int | None = process.exitcode
     return code
+
+
+def _with_environment(environ: Mapping[str, str], function: Callable[..., None], *arguments: Any) -> None:
+    # A forked process has the environment in which the fork server was started, by whichever test came first.
+    os.environ.clear()
+    os.environ.update(environ)
+    function(*arguments)
 
 
 def _shipped(arguments: Sequence[str], meddle: Callable[[], None]) -> None:

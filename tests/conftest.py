@@ -1,0 +1,14 @@
+"""How this project's own tests are run."""
+
+import os
+
+import pytest
+
+RUNS_PER_CORE = 2
+"""Most time goes to judged runs in processes of their own, which wait for a publisher as much as they compute."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers `-n auto` stands for."""
+    return RUNS_PER_CORE * (os.cpu_count() or 1)
