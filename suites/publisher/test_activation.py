@@ -115,6 +115,9 @@ def test_the_status_200_of_activate_is_enough(stage, microsoft, publisher, check
         if not activated:
             check("ACT-026").undecided(f"{what}: activate was not called", rests_on=[page.answer])
             continue
+        if not any(call.status == 200 for call in activated):
+            check("ACT-026").undecided(f"{what}: activate was not answered 200 (ACT-004)", rests_on=activated)
+            continue
         calls = purchase.called("activate")
         account = purchase.eventually(lambda now: now.gives_access)
         status = page.answer.status_code

@@ -1,5 +1,7 @@
 """Who may speak to the webhook: only Microsoft, proven by its token (catalogue theme WHK; scenarios A01 to A16)."""
 
+from contextlib import ExitStack
+
 from fulfillment_conformance.emulator.faults import Answers
 from fulfillment_conformance.forge import Forge
 from fulfillment_conformance.marks import requirement
@@ -71,15 +73,16 @@ def test_both_token_versions_are_taken(stage, publisher, check):
 def test_without_keys_nothing_is_taken_on_trust(microsoft, publisher, subscribed, check):
     """A key that the publisher does not know yet, and the key endpoint is down: 5xx, no effect; taken afterwards."""
     announcement = subscribed.an_event()
-    with microsoft.another_signing_key() as signed:
-        token = signed()
-        with (
-            microsoft.disturbed(Answers(503), call="keys") as keys,
-            microsoft.disturbed(Answers(503), call="metadata") as metadata,
-        ):
+    # First what is down, then what is published: of several plans for one call the oldest is met.
+    with ExitStack() as down:
+        keys = down.enter_context(microsoft.disturbed(Answers(503), call="keys"))
+        metadata = down.enter_context(microsoft.disturbed(Answers(503), call="metadata"))
+        with microsoft.another_signing_key() as signed:
+            token = signed()
             answer = publisher.receives(announcement, token=token, forged=True)
             effect = subscribed.effects_so_far()
-        again = publisher.receives(announcement, token=token, forged=False)
+            down.close()
+            again = publisher.receives(announcement, token=token, forged=False)
     twin = again if again.is_success else publisher.receives(announcement)
     subscribed.settles(announcement)
 
