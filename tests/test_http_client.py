@@ -189,9 +189,17 @@ def test_an_answer_without_length_ends_with_the_connection(client: HttpClient, s
 
 
 def test_a_connection_that_the_server_closed_is_not_used_again(client: HttpClient, serve: Serve) -> None:
-    url = serve(answering(ok(b"x")))
+    closed = threading.Semaphore(0)
 
-    assert [client.send("GET", url).status for _ in range(3)] == [200, 200, 200]
+    def deal(connection: socket.socket) -> None:
+        answering(ok(b"x"))(connection)
+        connection.close()
+        closed.release()
+
+    url = serve(deal)
+    for _ in range(3):
+        assert client.send("GET", url).status == 200
+        assert closed.acquire(timeout=LONG), "the server has not closed the connection"
 
 
 # --- nobody there, or nobody who speaks HTTP ---
