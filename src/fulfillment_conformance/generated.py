@@ -9,7 +9,7 @@ so the version is pinned exactly.
 """
 
 import copy
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,7 +18,9 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from schemathesis import Config, GenerationMode, engine, openapi
 from schemathesis.engine import events
 from schemathesis.generation.meta import REQUEST_SHAPE_PROBES
+from starlette.types import Receive, Scope, Send
 
+from fulfillment_conformance.asgi import header_list, whole_body
 from fulfillment_conformance.errors import SuiteFault
 from fulfillment_conformance.exchange import Exchange, HeaderList
 
@@ -35,8 +37,6 @@ _LEFT_OUT = _OF_THE_CONNECTION | {_OF_SCHEMATHESIS}
 
 _WITH_TRACKING_IDS: Final = "getSubscription"
 _TRACKING_IDS: Final = tuple({"$ref": f"#/components/parameters/{name}"} for name in ("RequestId", "CorrelationId"))
-
-_Message = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,21 +150,11 @@ class _Relay:
         self._send = send
         self.exchanges: list[Exchange] = []
 
-    async def __call__(
-        self,
-        scope: _Message,
-        receive: Callable[[], Awaitable[_Message]],
-        send: Callable[[_Message], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(scope["type"])  # which is how an application says that it has no lifespan
-        body = b""
-        more = True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        headers = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        body = await whole_body(receive)
+        headers = header_list(scope["headers"])
         made_up = MadeUp(
             method=scope["method"],
             path=scope["raw_path"].decode("ascii"),

@@ -14,14 +14,15 @@ import asyncio
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from starlette.types import Receive, Scope, Send
 
+from fulfillment_conformance.asgi import header_list, lifespan, url_of
 from fulfillment_conformance.backend.notifications import Notification
-from fulfillment_conformance.exchange import Exchange, HeaderList, Observer, ignore
+from fulfillment_conformance.exchange import Exchange, Observer, ignore
 from fulfillment_conformance.serving import DropConnection
 
 BODY_LIMIT = 1024 * 1024
@@ -98,15 +99,15 @@ class Receiver:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await lifespan(receive, send)
             return
         started = time.monotonic()
         exchange = Exchange(
             sender="marketplace",
             receiver="suite",
             method=scope["method"],
-            url=_url(scope),
-            request_headers=_pairs(scope["headers"]),
+            url=url_of(scope),
+            request_headers=header_list(scope["headers"]),
             request_body=await _body(receive),
             virtual_at=self._clock(),
         )
@@ -140,7 +141,7 @@ class Receiver:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body"})
         exchange.status = status
-        exchange.response_headers = _pairs(headers)
+        exchange.response_headers = header_list(headers)
 
     def _next_reaction(self, notification: Notification) -> Reaction:
         with self._changed:
@@ -148,14 +149,6 @@ class Receiver:
             if not coming:
                 return self.usual
             return coming.popleft() if len(coming) > 1 else coming[0]
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
 
 
 async def _body(receive: Receive) -> bytes:
@@ -166,14 +159,3 @@ async def _body(receive: Receive) -> bytes:
         body = (body + message.get("body", b""))[:BODY_LIMIT]
         more = message.get("more_body", False)
     return body
-
-
-def _url(scope: Scope) -> str:
-    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "localhost")
-    path: bytes = scope.get("raw_path") or scope["path"].encode()
-    query: bytes = scope["query_string"]
-    return f"{scope['scheme']}://{host}" + (path + (b"?" + query if query else b"")).decode("latin-1")
-
-
-def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fulfillment_conformance.asgi import whole_body
 from fulfillment_conformance.emulator.fulfillment import PATHS, PREFIX
 from fulfillment_conformance.emulator.messages import Reply
 from fulfillment_conformance.serving import DropConnection
@@ -77,7 +78,7 @@ class Answers(Fault):
 
     async def meet(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer without the application."""
-        await _body_of(receive)
+        await whole_body(receive)
         await Reply(self.status, self.document, dict(self.headers)).send(send)
 
 
@@ -90,7 +91,7 @@ class BreaksOff(Fault):
 
     async def meet(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Cut the connection."""
-        await _body_of(receive)
+        await whole_body(receive)
         raise DropConnection(str(self))
 
 
@@ -109,7 +110,7 @@ class KeepsSilent(Fault):
 
     async def meet(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait, unless the caller hangs up."""
-        body = await _body_of(receive)
+        body = await whole_body(receive)
         answer: list[Message] = []
         if self.carried_out:
             answer = await _answer_of(app, scope, body)
@@ -132,7 +133,7 @@ class Waits(Fault):
 
     async def meet(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait, and pass the call on."""
-        body = await _body_of(receive)
+        body = await whole_body(receive)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.seconds):
                 while not self.until():
@@ -157,7 +158,7 @@ class Rewrites(Fault):
 
     async def meet(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer, and send something else."""
-        start, *rest = await _answer_of(app, scope, await _body_of(receive))
+        start, *rest = await _answer_of(app, scope, await whole_body(receive))
         body = b"".join(message.get("body", b"") for message in rest)
         if 200 <= start["status"] < 300:
             document = self.change(json.loads(body) if body.strip() else None)
@@ -242,15 +243,6 @@ class FaultPlan:
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), None)
         fitting = (each for each in self._planned if call and each.concerns(call, subscription_id, given))
         return next(fitting, None)
-
-
-async def _body_of(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
 
 
 async def _answer_of(app: ASGIApp, scope: Scope, body: bytes) -> list[Message]:

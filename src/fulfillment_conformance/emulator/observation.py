@@ -6,9 +6,10 @@ from datetime import datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fulfillment_conformance.asgi import header_list
 from fulfillment_conformance.emulator.faults import NOTE
 from fulfillment_conformance.emulator.messages import origin_of
-from fulfillment_conformance.exchange import Exchange, HeaderList, Observer, Party
+from fulfillment_conformance.exchange import Exchange, Observer, Party
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a body that are reported."""
@@ -38,7 +39,7 @@ class Recorder:
             receiver=receiver,
             method=scope["method"],
             url=_url(scope),
-            request_headers=_pairs(scope["headers"]),
+            request_headers=header_list(scope["headers"]),
             virtual_at=self._clock(),
         )
 
@@ -53,7 +54,7 @@ class Recorder:
             nonlocal ended
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                exchange.response_headers = _pairs(message.get("headers", []))
+                exchange.response_headers = header_list(message.get("headers", []))
             else:
                 exchange.response_body = (exchange.response_body + message.get("body", b""))[:BODY_LIMIT]
                 ended = not message.get("more_body", False)
@@ -88,7 +89,3 @@ def _url(scope: Scope) -> str:
     query: bytes = scope["query_string"]
     tail = path.partition(b"?")[0] + (b"?" + query if query else b"")
     return origin_of(scope) + tail.decode("latin-1")
-
-
-def _pairs(headers: list[tuple[bytes, bytes]]) -> HeaderList:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)

@@ -9,6 +9,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fulfillment_conformance.asgi import lifespan
+
 Speak = Callable[[Receive, Send], Awaitable[None]]
 
 SILENT_SERVICES: Final[dict[str, ASGIApp]] = {}
@@ -21,7 +23,7 @@ def _service(name: str) -> Callable[[Speak], ASGIApp]:
     def make(speak: Speak) -> ASGIApp:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "lifespan":
-                await _live(receive, send)
+                await lifespan(receive, send)
             elif scope["type"] == "http":
                 await speak(receive, send)
 
@@ -94,11 +96,3 @@ async def _say(send: Send, status: int, body: bytes = b"", **headers: str) -> No
         fields.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

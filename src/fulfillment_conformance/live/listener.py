@@ -19,10 +19,11 @@ from urllib.parse import parse_qs
 
 from starlette.types import Message, Receive, Scope, Send
 
+from fulfillment_conformance.asgi import header_list, lifespan, url_of
 from fulfillment_conformance.backend.notifications import Notification
 from fulfillment_conformance.contract import Contract
 from fulfillment_conformance.errors import ConformanceError
-from fulfillment_conformance.exchange import Exchange, HeaderList, Observer, header
+from fulfillment_conformance.exchange import Exchange, Observer, header
 from fulfillment_conformance.interruptions import Interruption
 from fulfillment_conformance.live.notification_tokens import Checked
 from fulfillment_conformance.serving import DropConnection
@@ -140,7 +141,7 @@ class Listener:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await lifespan(receive, send)
             return
         if self._open >= AT_ONCE:
             self.passed_over += 1
@@ -157,8 +158,8 @@ class Listener:
             sender="stranger",
             receiver="suite",
             method=scope["method"],
-            url=_url(scope),
-            request_headers=_pairs(scope["headers"]),
+            url=url_of(scope),
+            request_headers=header_list(scope["headers"]),
             purpose="call",
         )
         started = time.monotonic()
@@ -333,25 +334,6 @@ async def _answer(send: Send, status: int, body: bytes = b"", *, headers: Iterab
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
-
-
-def _url(scope: Scope) -> str:
-    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "localhost")
-    path: bytes = scope.get("raw_path") or scope["path"].encode()
-    query: bytes = scope["query_string"]
-    return f"{scope['scheme']}://{host}" + (path + (b"?" + query if query else b"")).decode("latin-1")
-
-
-def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
 
 
 def line(caught: Caught) -> str:
