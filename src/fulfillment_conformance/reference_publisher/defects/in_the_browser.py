@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from fulfillment_conformance.reference_publisher.app import ReferencePublisher
+from fulfillment_conformance.reference_publisher.defects.landing_page import show_in_sight
 from fulfillment_conformance.reference_publisher.defects.registry import defect, replace
-from fulfillment_conformance.reference_publisher.landing import purchase_token
 from fulfillment_conformance.reference_publisher.messages import Subscription
 from fulfillment_conformance.reference_publisher.sessions import Session
 
@@ -47,20 +46,7 @@ def cleans_the_address_too_late(publisher: ReferencePublisher) -> None:
     """A script takes the token out of the address bar, after the style sheet was asked for with it as Referer."""
     _allowing_scripts(publisher, **{"referrer-policy": "unsafe-url"})
     _with_script(publisher, lambda _: "history.replaceState(null, '', location.pathname)")
-    open_page = publisher.landing.open
-
-    async def open_in_sight(request: Request) -> Response:
-        token = purchase_token(request.scope["query_string"])
-        if token is None or request.method == "HEAD":
-            return await open_page(request)
-        session = publisher.sessions.of(request) or publisher.sessions.begin()
-        session.purchase_token = token
-        if publisher.landing.sign_in is not None and session.user is None:
-            session.after_sign_in = f"{request.url.path}?{request.url.query}"
-            return publisher.sessions.attach(session, RedirectResponse("/signin", status_code=303))
-        return publisher.sessions.attach(session, await publisher.landing.show(session))
-
-    replace(publisher.landing, "open", open_in_sight)
+    show_in_sight(publisher)
 
 
 @defect("keeps-the-access-token-in-the-browser", breaks=["AUT-021"], in_browser=True)

@@ -312,20 +312,7 @@ def _rewriting_purchase_page(publisher: ReferencePublisher, rewrite: Callable[[s
 @defect("keeps-the-token-in-the-address-bar", breaks=["LND-037"])
 def keeps_the_token_in_the_address_bar(publisher: ReferencePublisher) -> None:
     """The page is shown at the address that holds the purchase token."""
-    open_page = publisher.landing.open
-
-    async def open_in_sight(request: Request) -> Response:
-        token = purchase_token(request.scope["query_string"])
-        if token is None or request.method == "HEAD":
-            return await open_page(request)
-        session = publisher.sessions.of(request) or publisher.sessions.begin()
-        session.purchase_token = token
-        if publisher.landing.sign_in is not None and session.user is None:
-            session.after_sign_in = f"{request.url.path}?{request.url.query}"
-            return publisher.sessions.attach(session, RedirectResponse("/signin", status_code=303))
-        return publisher.sessions.attach(session, await publisher.landing.show(session))
-
-    replace(publisher.landing, "open", open_in_sight)
+    show_in_sight(publisher)
 
 
 @defect(
@@ -372,3 +359,21 @@ def admits_the_purchaser_only(publisher: ReferencePublisher) -> None:
         return user.tenant_id == subscription.purchaser.tenant_id
 
     replace(publisher.landing, "may_set_up", may_set_up)
+
+
+def show_in_sight(publisher: ReferencePublisher) -> None:
+    """Let the page be shown at the address that holds the purchase token, instead of one without it."""
+    open_page = publisher.landing.open
+
+    async def open_in_sight(request: Request) -> Response:
+        token = purchase_token(request.scope["query_string"])
+        if token is None or request.method == "HEAD":
+            return await open_page(request)
+        session = publisher.sessions.of(request) or publisher.sessions.begin()
+        session.purchase_token = token
+        if publisher.landing.sign_in is not None and session.user is None:
+            session.after_sign_in = f"{request.url.path}?{request.url.query}"
+            return publisher.sessions.attach(session, RedirectResponse("/signin", status_code=303))
+        return publisher.sessions.attach(session, await publisher.landing.show(session))
+
+    replace(publisher.landing, "open", open_in_sight)
