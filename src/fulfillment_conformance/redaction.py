@@ -265,19 +265,20 @@ class Redactor:
     def _stand_in(self, kind: str, value: str) -> str:
         """Return the placeholder of a value that is secret by its place, the known one if there is one."""
         known = self.text(value)
-        if _PLACEHOLDER.fullmatch(known):
-            if known != value and not self._learned.occurrences(value):
-                # It was hidden for its shape, which another spelling of it does not have.
-                self._learn_by_place(value, kind)
-            return known
         self._learn_by_place(value, kind)
+        if _PLACEHOLDER.fullmatch(known):
+            return known
         return self.placeholder(kind, value.strip().lower() if kind == "email" else value)
 
     def _learn_by_place(self, value: str, kind: str) -> None:
         if kind in {"email", "person"} or len(value) < _SHORTEST_LEARNED_BY_PLACE or value in self._by_place:
             return
+        if _PLACEHOLDER.fullmatch(value):
+            return  # redacted before
         self._by_place.add(value)
-        self.learn(value, kind)
+        whole = (0, len(value))
+        if whole not in {(known.start, known.end) for known in self._learned.occurrences(value)}:
+            self.learn(value, kind)
 
     def _header(self, name: str, value: str) -> str:
         if name in _COOKIE_HEADERS:
