@@ -1,12 +1,11 @@
 """Tests of stories: a target that keeps to the pages agrees, one that does not is told from it, and by which rule."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.backend.sandbox import Sandbox, open_sandbox, showing, with_status
+from tests.backend.sandbox import Sandbox, showing, with_status
 
 from fulfillment_conformance.backend.stories import Disagreement, Story
 from fulfillment_conformance.drivers.base import Bought
@@ -28,18 +27,6 @@ CUSTOMER_GOLD = Step(do="event", of="A", word="ChangePlan", plan="gold", answer=
 
 def wait(**span: float) -> Step:
     return Step(do="wait", seconds=timedelta(**span).total_seconds())
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Sandbox]:
-    with open_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(served: Sandbox) -> Sandbox:
-    served.begin_anew()
-    return served
 
 
 def begin(sandbox: Sandbox, *steps: Step, profile: str = "documented", heard: bool = True) -> Story:

@@ -2,11 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.backend.sandbox import Sandbox, open_sandbox, showing, with_status
+from tests.backend.sandbox import Sandbox, showing, with_status
 
 from fulfillment_conformance.backend.story_files import curl_lines, in_words, load, save
 from fulfillment_conformance.backend.storyteller import Teller, Told
@@ -19,18 +18,6 @@ BUY = Step(do="buy", of="A", offer="contoso-crm", plan="silver")
 ACTIVATE = Step(do="activate", of="A")
 SUSPEND, RENEW = (Step(do="event", of="A", word=word) for word in ("Suspend", "Renew"))
 SHOWN_AS_ACTIVE = showing(saasSubscriptionStatus="Subscribed")
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Sandbox]:
-    with open_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(served: Sandbox) -> Sandbox:
-    served.begin_anew()
-    return served
 
 
 def teller(sandbox: Sandbox) -> Teller:

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from tests.backend.sandbox import LimitedDriver
 
 from fulfillment_conformance.backend import webhook as webhook_module
 from fulfillment_conformance.backend.client import FulfillmentClient
@@ -15,18 +16,6 @@ from fulfillment_conformance.http_client import HttpClient
 from fulfillment_conformance.interruptions import MissingCapability, Precondition
 from fulfillment_conformance.redaction import Redactor
 from fulfillment_conformance.serving import serve
-
-
-class LimitedDriver(EmbeddedDriver):
-    """An embedded sandbox that does not tell of everything it can do."""
-
-    def __init__(self, *missing: str) -> None:
-        super().__init__()
-        self._missing = frozenset(missing)
-
-    @property
-    def capabilities(self) -> frozenset[str]:
-        return super().capabilities - self._missing
 
 
 class Heard:
@@ -47,7 +36,8 @@ def hear() -> Iterator[Opener]:
     with ExitStack() as stack:
 
         def hear(*missing: str) -> Heard:
-            driver = LimitedDriver(*missing)
+            driver = LimitedDriver()
+            driver.missing = frozenset(missing)
             stack.callback(driver.close)
             http = stack.enter_context(HttpClient())
             token = driver.access_token("valid")

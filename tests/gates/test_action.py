@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.commands import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -78,11 +79,10 @@ class Job:
         put_out.write_text("", encoding="utf-8")
         own = {name: self.text(str(value)) for name, value in step.get("env", {}).items()}
         files = {"GITHUB_OUTPUT": str(put_out), "GITHUB_STEP_SUMMARY": str(self.folder / "step-summary.md")}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "HYPOTHESIS_"))}
-        path = f"{self.folder}{os.pathsep}{kept['PATH']}"
+        own = environment(PATH=f"{self.folder}{os.pathsep}{os.environ['PATH']}", **own, **files)
         assert step["shell"] == "bash"
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-        done = subprocess.run(command, cwd=self.folder, env={**kept, "PATH": path, **own, **files}, check=False)
+        done = subprocess.run(command, cwd=self.folder, env=own, check=False)
         lines = put_out.read_text(encoding="utf-8").splitlines()
         self.outputs[step.get("id", "")] = dict(line.split("=", 1) for line in lines)
         return done.returncode
