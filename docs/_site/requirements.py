@@ -4,7 +4,6 @@ The pages are made from the catalogue, the suites' markers and the registered fa
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,22 +13,21 @@ from mkdocs.structure.nav import Navigation, Section
 from mkdocs.structure.pages import Page
 
 from fulfillment_conformance.catalogue import Catalogue, Requirement, Theme
-from fulfillment_conformance.emulator.deviations import DEVIATIONS
-from fulfillment_conformance.reference_publisher.defects import registered
-from fulfillment_conformance.suite_index import SuiteTest, read_suites
+from fulfillment_conformance.seeded_faults import SeededFault, faults_by_requirement
+from fulfillment_conformance.suite_index import SuiteTest, read_suites, tests_by_requirement
 
 FOLDER = "requirements"
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(?!docs/)[\w./-]+\)")
 _ID = re.compile(r"\b[A-Z][A-Z0-9]{1,2}-\d{3}\b")
 
 Tests = Mapping[str, list[SuiteTest]]
-Faults = Mapping[str, list[str]]
+Faults = Mapping[str, list[SeededFault]]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the index and one page per theme."""
     catalogue = Catalogue.load()
-    tests, faults = _tests(), _faults()
+    tests, faults = tests_by_requirement(read_suites()), faults_by_requirement()
     pages = {"index": _index(catalogue, tests)}
     pages |= {theme.name: _theme(theme, catalogue, tests, faults) for theme in catalogue.themes()}
     for name, text in pages.items():
@@ -55,25 +53,6 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Name what lies outside of the documentation instead of linking to it, for the site has no copy of it."""
     return _OUTSIDE.sub(r"\1", markdown)
-
-
-def _tests() -> Tests:
-    tests = defaultdict(list)
-    for test in read_suites():
-        for claim in test.claims:
-            tests[claim].append(test)
-    return tests
-
-
-def _faults() -> Faults:
-    faults = defaultdict(list)
-    for deviation in DEVIATIONS.values():
-        for broken in deviation.breaks:
-            faults[broken].append(f"`{deviation.name}`: {' '.join(deviation.summary.split())}")
-    for defect in registered().values():
-        for broken in defect.breaks:
-            faults[broken].append(f"`{defect.name}`: {defect.description}")
-    return faults
 
 
 def _index(catalogue: Catalogue, tests: Tests) -> str:
@@ -120,7 +99,7 @@ def _row(row: Requirement, tests: Tests, faults: Faults, catalogue: Catalogue) -
         return
     yield from _list("Test", [f"`suites/{test.file}`, `{test.name}`: {test.title}" for test in tests.get(row.id, [])])
     fault = "Deviation that breaks it" if row.party == "marketplace" else "Defect that breaks it"
-    yield from _list(fault, faults.get(row.id, []))
+    yield from _list(fault, [f"`{each.name}`: {each.summary}" for each in faults.get(row.id, [])])
 
 
 def _rows(catalogue: Catalogue, theme: Theme) -> list[Requirement]:

@@ -271,7 +271,7 @@ def results_of(
         reason: why the run ended early, if it did.
     """
     chosen = {name.partition("[")[0] for name in collected}
-    tested = tests_by_requirement(suite)
+    tested = {each: [test.id for test in tests] for each, tests in tests_by_requirement(suite).items()}
     for name, claims in collected.items():
         for requirement_id in claims:
             tested.setdefault(requirement_id, [name])

@@ -38,12 +38,12 @@ def read_suites(folder: Path | None = None) -> list[SuiteTest]:
     return [test for path in sorted(root.rglob("test_*.py")) for test in _read(path, root)]
 
 
-def tests_by_requirement(tests: Sequence[SuiteTest]) -> dict[str, list[str]]:
-    """Return requirement id -> ids of the tests that claim it."""
-    index: dict[str, list[str]] = {}
+def tests_by_requirement(tests: Sequence[SuiteTest]) -> dict[str, list[SuiteTest]]:
+    """Return requirement id -> the tests that claim it."""
+    index: dict[str, list[SuiteTest]] = {}
     for test in tests:
         for requirement_id in test.claims:
-            index.setdefault(requirement_id, []).append(test.id)
+            index.setdefault(requirement_id, []).append(test)
     return index
 
 

@@ -1,6 +1,6 @@
 """`fulfillment-conformance explain`: from a requirement's id to its row, its tests, and the faults that prove them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,8 @@ import click
 
 if TYPE_CHECKING:
     from fulfillment_conformance.catalogue import Requirement
+    from fulfillment_conformance.seeded_faults import SeededFault
+    from fulfillment_conformance.suite_index import SuiteTest
 
 _WIDTH = 100
 
@@ -20,13 +22,15 @@ def explain(ids: tuple[str, ...]) -> None:
     Also how they may be read, and the seeded faults that prove the tests.
     """
     from fulfillment_conformance.catalogue import Catalogue
+    from fulfillment_conformance.seeded_faults import faults_by_requirement
+    from fulfillment_conformance.suite_index import read_suites, tests_by_requirement
 
-    catalogue = Catalogue.load()
+    catalogue, tests, faults = Catalogue.load(), tests_by_requirement(read_suites()), faults_by_requirement()
     rows = [catalogue[requirement_id] for requirement_id in ids]
-    click.echo("\n\n".join("\n".join(_lines(row)) for row in rows))
+    click.echo("\n\n".join("\n".join(_lines(row, tests.get(row.id, ()), faults.get(row.id, ()))) for row in rows))
 
 
-def _lines(row: "Requirement") -> Iterator[str]:
+def _lines(row: "Requirement", tests: "Sequence[SuiteTest]", faults: "Sequence[SeededFault]") -> Iterator[str]:
     yield f"{click.style(row.id, bold=True)}  {row.level}, judged on a {row.party}, theme {row.theme}"
     yield _paragraph(row.statement)
     yield from _list("seen by", [row.observable])
@@ -41,33 +45,12 @@ def _lines(row: "Requirement") -> Iterator[str]:
     if row.excluded:
         yield from _list("excluded", [row.excluded])
         return
-    yield from _list("test", _tests(row.id) or ["none"])
-    kind, names = _faults(row)
-    yield from _list(kind, names or ["none"])
+    yield from _list(
+        "test", [f"suites/{test.file}:{test.line} {test.name}: {test.title}" for test in tests] or ["none"]
+    )
+    kind = "deviation" if row.party == "marketplace" else "defect"
+    yield from _list(kind, [f"{fault.name}: {fault.summary}" for fault in faults] or ["none"])
     yield f"  try       fulfillment-conformance run --target FILE --output DIR --only {row.id}"
-
-
-def _tests(requirement_id: str) -> list[str]:
-    from fulfillment_conformance.suite_index import read_suites
-
-    return [
-        f"suites/{test.file}:{test.line} {test.name}: {test.title}"
-        for test in read_suites()
-        if requirement_id in test.claims
-    ]
-
-
-def _faults(row: "Requirement") -> tuple[str, list[str]]:
-    """Return what a seeded fault of this side is called, and those that break the requirement."""
-    if row.party == "marketplace":
-        from fulfillment_conformance.emulator.deviations import DEVIATIONS
-
-        return "deviation", [
-            f"{each.name}: {' '.join(each.summary.split())}" for each in DEVIATIONS.values() if row.id in each.breaks
-        ]
-    from fulfillment_conformance.reference_publisher.defects import registered
-
-    return "defect", [f"{each.name}: {each.description}" for each in registered().values() if row.id in each.breaks]
 
 
 def _list(name: str, texts: Iterable[str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fulfillment_conformance.catalogue import Requirement
+    from fulfillment_conformance.suite_index import SuiteTest
 
 
 @click.command("list")
@@ -44,14 +45,14 @@ def list_requirements(role: Any, level: Any, theme: str | None, untested: bool, 
     )
 
 
-def _decided(row: "Requirement", tests: "Mapping[str, Sequence[str]]") -> str:
+def _decided(row: "Requirement", tests: "Mapping[str, Sequence[SuiteTest]]") -> str:
     if row.excluded:
         return "excluded"
     number = len(tests.get(row.id, ()))
     return f"{number} test{'' if number == 1 else 's'}" if number else "untested"
 
 
-def _document(row: "Requirement", tests: "Mapping[str, Sequence[str]]") -> dict[str, Any]:
+def _document(row: "Requirement", tests: "Mapping[str, Sequence[SuiteTest]]") -> dict[str, Any]:
     return {
         "id": row.id,
         "party": row.party,
@@ -60,5 +61,5 @@ def _document(row: "Requirement", tests: "Mapping[str, Sequence[str]]") -> dict[
         "statement": row.statement,
         "source": list(row.source),
         "excluded": row.excluded,
-        "tests": list(tests.get(row.id, ())),
+        "tests": [test.id for test in tests.get(row.id, ())],
     }
