@@ -8,6 +8,7 @@ from fulfillment_conformance.interruptions import (
     Interruption,
     MissingCapability,
     NotClaimed,
+    NotUnderstood,
     Precondition,
     TargetGone,
 )
@@ -23,6 +24,7 @@ EXCHANGE = Exchange(sender="suite", receiver="control", method="POST", url="http
         (MissingCapability, Outcome.UNTESTABLE),
         (CannotArrange, Outcome.UNTESTABLE),
         (Precondition, Outcome.UNDECIDED),
+        (NotUnderstood, Outcome.UNDECIDED),
         (NotClaimed, Outcome.NOT_APPLICABLE),
         (TargetGone, Outcome.UNTESTABLE),
     ],
@@ -30,9 +32,10 @@ EXCHANGE = Exchange(sender="suite", receiver="control", method="POST", url="http
 def test_each_reason_has_its_outcome(kind: type[Interruption], outcome: Outcome) -> None:
     assert kind.outcome is outcome
     assert issubclass(kind, Interruption)
+    assert kind.reopens == (kind is NotUnderstood)
 
 
-@pytest.mark.parametrize("kind", [Interruption, CannotArrange, Precondition, NotClaimed, TargetGone])
+@pytest.mark.parametrize("kind", [Interruption, CannotArrange, Precondition, NotUnderstood, NotClaimed, TargetGone])
 def test_the_reason_and_its_exchange_are_kept(kind: type[Interruption]) -> None:
     assert str(kind("this is so")) == "this is so"
     assert kind("this is so").exchange is None

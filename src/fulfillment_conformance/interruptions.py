@@ -4,6 +4,7 @@ Interruption
 ├── MissingCapability   untestable: the target cannot be put into the situation
 ├── CannotArrange       untestable: the sandbox refused to arrange it
 ├── Precondition        undecided: something else, judged elsewhere, did not work before
+├── NotUnderstood       undecided, what has passed before included: what the target shows cannot be understood
 ├── NotClaimed          not applicable: the target does not offer what the test is about
 └── TargetGone          untestable: the target stopped answering
 """
@@ -18,6 +19,8 @@ class Interruption(Exception):  # noqa: N818 - named for what is so
     """Base: every id of the test that no check has decided yet gets `outcome`, with the message as its reason."""
 
     outcome: ClassVar[Outcome] = Outcome.UNDECIDED
+    reopens: ClassVar[bool] = False
+    """Whether ids that a check has decided already get `outcome` as well: more checks of them were to come."""
 
     def __init__(self, message: str, exchange: Exchange | None = None) -> None:
         super().__init__(message)
@@ -44,6 +47,13 @@ class Precondition(Interruption):
     """A step on the way to the situation did not work; the requirement that names this step judges it."""
 
     outcome = Outcome.UNDECIDED
+
+
+class NotUnderstood(Interruption):
+    """A value that the target shows, and that the test turns on, is none that anybody has said the meaning of."""
+
+    outcome = Outcome.UNDECIDED
+    reopens = True
 
 
 class NotClaimed(Interruption):

@@ -328,7 +328,7 @@ class Judging:
                 error if isinstance(error, Interruption) else Precondition(str(error), self._run.unanswered[0])
             )
             for claim in state.claims:
-                if not any(result.requirement == claim for result in state.checks.results):
+                if interruption.reopens or not any(result.requirement == claim for result in state.checks.results):
                     state.checks.record(
                         self._run.catalogue[claim],
                         interruption.outcome,

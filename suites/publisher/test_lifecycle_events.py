@@ -37,7 +37,7 @@ def test_suspend_restricts_access(publisher, subscribed, check):
     publisher.receives(subscribed.suspend())
     account = subscribed.eventually(lambda now: now.status.value == "Suspended")
 
-    check("EVT-027").equals(account.status, "Suspended")
+    check("EVT-027").equals(account.state, "Suspended")
 
 
 @requirement("EVT-028", "EVT-030")
@@ -60,9 +60,9 @@ def test_reinstate_brings_everything_back(publisher, subscribed, check):
     after = subscribed.eventually(lambda now: now.status.value == "Subscribed")
 
     check("EVT-030").taken(answer)
-    check("EVT-030").equals(after.status, "Subscribed")
+    check("EVT-030").equals(after.state, "Subscribed")
     check("EVT-028").that(
-        not suspended.status.absent,
+        not suspended.state.absent,
         expected="the account is still known while suspended",
         actual=suspended.status,
         rests_on=[suspended.exchange],
@@ -285,7 +285,7 @@ def test_data_is_kept_for_a_week_after_a_cancellation(publisher, subscribed, che
 
     if account is None:
         check("EVT-035").untestable(WITHOUT_STATE)
-    elif account.status.absent:
+    elif account.state.absent:
         check("EVT-035").that(
             False, expected="the account is still known", actual="gone at once", rests_on=[answer, account.exchange]
         )

@@ -125,7 +125,7 @@ def test_a_missed_event_is_made_up_for(publisher, subscribed, check):
     account = subscribed.eventually(lambda now: now.status.value == "Suspended")
 
     check("GET-034").that(
-        account.status.value == "Suspended",
+        account.state.value == "Suspended",
         expected="Suspended, as the marketplace has it",
         actual=account.status,
         rests_on=[looked, *subscribed.calls(), account.exchange],

@@ -167,7 +167,7 @@ def test_suspend_and_reinstate_in_the_wrong_order_end_as_the_marketplace_has_it(
             each.undecided("one of the two notifications was not taken", rests_on=[first, late])
             continue
         each.that(
-            account.status.value == state,
+            account.state.value == state,
             expected=f"{state}, as Get subscription says",
             actual=f"{account.status}; answered {first.status_code} and {late.status_code}",
             rests_on=[first, late, account.exchange],

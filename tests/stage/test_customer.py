@@ -11,12 +11,12 @@ from tests.stage.staging import staged
 
 from fulfillment_conformance.emulator.faults import Answers
 from fulfillment_conformance.exchange import Exchange
-from fulfillment_conformance.interruptions import NotClaimed, Precondition
+from fulfillment_conformance.interruptions import NotClaimed, NotUnderstood, Precondition
 from fulfillment_conformance.marketplace import Action
 from fulfillment_conformance.stage.buyer import Buyer
 from fulfillment_conformance.stage.customer import Customer, Outcome, SeenEffects, filled, with_token
 from fulfillment_conformance.stage.opening import Stage
-from fulfillment_conformance.stage.publisher import Publisher
+from fulfillment_conformance.stage.publisher import Account, Publisher
 from fulfillment_conformance.target import Claims, Get, Post, SelfService, SubmitForm, Timeouts
 
 
@@ -40,6 +40,9 @@ def service(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(stage.publisher, "service", replace(stage.publisher.service, **parts))
 
     return change
+
+
+SHOWN = ("", "Odd", "Suspended", "Subscribed")
 
 
 def patch(body: bytes) -> Exchange:
@@ -403,6 +406,43 @@ def test_a_look_is_repeated_until_the_publisher_shows_it(stage: Stage, active: C
     assert account is not None
     assert looks == ["Subscribed"] * 3
     assert account.status.value == "Subscribed"
+
+
+def test_a_look_is_repeated_until_the_publisher_shows_what_can_be_understood(
+    stage: Stage, active: Customer, service: Any
+) -> None:
+    looks: list[str] = []
+
+    def third(account: Account) -> bool:
+        looks.append(account.status.value)
+        return bool(replace(account, status=replace(account.status, value=SHOWN[len(looks)])).gives_access)
+
+    account = active.eventually(third)
+    assert account is not None
+    assert len(looks) == 3
+
+    service(timeouts=Timeouts(effect=0.05))
+    account = active.eventually(lambda now: replace(now, status=replace(now.status, value="Odd")).gives_access)
+    assert account is not None
+    assert account.status.value == "Subscribed"
+
+
+def test_effects_that_nobody_can_tell_are_not_told(active: Customer) -> None:
+    active.remember()
+    account = active.account()
+    assert account is not None
+    active._before = replace(account, status=replace(account.status, value="Odd"))
+    seen = active.effects_so_far()
+
+    assert seen.unclear.startswith("publisher.state.words: the account shows the status Odd; ")
+    for ask in (lambda: seen.differences, seen.changes):
+        with pytest.raises(NotUnderstood, match=r"publisher\.state\.words"):
+            ask()
+    assert list(replace(seen, calls=(patch(b""),)).changes()) == [
+        "PATCH /api/saas/subscriptions/s/operations/o",
+        "the publisher's status changed from 'Odd' to 'Subscribed'",
+    ]
+    active.remember()
 
 
 def test_a_publisher_that_shows_nothing_is_not_looked_at_again(active: Customer, service: Any) -> None:

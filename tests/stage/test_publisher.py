@@ -9,7 +9,7 @@ from tests.scripted import Scripted, reply
 
 from fulfillment_conformance.answers import ABSENT, Answer
 from fulfillment_conformance.errors import UsageProblem
-from fulfillment_conformance.interruptions import CannotArrange
+from fulfillment_conformance.interruptions import CannotArrange, NotUnderstood
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
 from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, SECRET_PARAMETERS, Publisher, Service
 from fulfillment_conformance.target import Claims, Post, Reconcile, State, SubmitForm, Timeouts
@@ -21,7 +21,7 @@ STATE = State(
     seats="/seats",
     tenant="/tenant",
     term_end="/term/0/end",
-    words={"live": "Subscribed", "off": "Suspended"},
+    words={"live": "Subscribed", "off": "Suspended", "true": "Subscribed", "null": "Unsubscribed"},
 )
 ANSWER = cast("Answer", "answered")
 SHOWN = {"state": "live", "plan": {"id": "gold"}, "seats": "12", "tenant": "t1", "term": [{"end": "2026-02-09"}]}
@@ -76,13 +76,56 @@ def test_what_it_shows_is_read_in_microsofts_words() -> None:
 
 @pytest.mark.parametrize(
     ("word", "status"),
-    [("off", "Suspended"), ("Unsubscribed", "Unsubscribed"), ("Live", "Live"), (5, 5), (["live"], ["live"])],
+    [("off", "Suspended"), ("Unsubscribed", "Unsubscribed"), (True, "Subscribed"), (None, "Unsubscribed")],
 )
-def test_a_word_that_is_not_translated_stays(word: Any, status: Any) -> None:
+def test_a_word_has_a_meaning_if_it_is_microsofts_or_translated(word: Any, status: str) -> None:
     account = World(shown={"state": word}, state=STATE).publisher.account("s")
 
     assert account is not None
-    assert account.status.value == status
+    assert (account.status.value, account.state.value, account.unclear) == (status, status, "")
+    assert account.gives_access == (status == "Subscribed")
+
+
+@pytest.mark.parametrize(
+    ("word", "named"), [("Live", "Live"), ("", ""), (5, "5"), (False, "false"), (["live"], '["live"]')]
+)
+def test_a_word_that_nobody_has_explained_means_neither_access_nor_none(word: Any, named: str) -> None:
+    account = World(shown={"state": word, "plan": {"id": "gold"}}, state=STATE).publisher.account("s")
+
+    assert account is not None
+    assert account.status.value == word
+    for ask in ("state", "gives_access"):
+        with pytest.raises(NotUnderstood) as told:
+            getattr(account, ask)
+        assert str(told.value).startswith(
+            f"publisher.state.words: the account shows the status {named}; expected one of PendingFulfillmentStart, "
+            "Subscribed, Suspended, Unsubscribed, or a word that publisher.state.words translates; say there"
+        )
+        assert told.value.exchange is account.exchange
+    assert account.has(plan="gold")
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (500, "the account was answered 500, which tells nothing of it; expected 200, or 404"),
+        (None, "the account was answered with nothing: ConnectError: refused, which tells"),
+    ],
+)
+def test_an_answer_that_tells_nothing_means_neither_access_nor_none(status: int | None, told: str) -> None:
+    account = World(status=status, state=STATE).publisher.account("s")
+
+    assert account is not None
+    with pytest.raises(NotUnderstood, match=told):
+        _ = account.gives_access
+
+
+@pytest.mark.parametrize("status", [404, 410, 401, 302])
+def test_an_account_that_is_not_there_gives_no_access(status: int) -> None:
+    account = World(status=status, state=STATE).publisher.account("s")
+
+    assert account is not None
+    assert account.state.absent
     assert not account.gives_access
 
 
@@ -154,6 +197,34 @@ def test_what_has_changed_between_two_looks_is_said() -> None:
         "the publisher's seats changed from 12 to 3",
     ]
     assert account.differences(account) == []
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "clear"),
+    [
+        ({"state": "live"}, {"state": "off"}, True),
+        ({"state": "live"}, {"state": "renewed"}, False),
+        ({"state": "renewed"}, {"state": "live"}, False),
+        ({"state": "renewed"}, {"state": "renewed"}, True),
+        ({"state": "live", "seats": 3}, {"state": "renewed", "seats": 3}, False),
+        ({"state": "live", "seats": 3}, {"state": "renewed", "seats": 4}, True),
+        ({"state": "live", "plan": {"id": "a"}}, {"state": "renewed", "plan": {"id": "b"}}, True),
+    ],
+)
+def test_whether_another_word_is_another_state_may_be_unclear(then: Any, now: Any, clear: bool) -> None:
+    before, after = (World(shown=shown, state=STATE).publisher.account("s") for shown in (then, now))
+
+    assert before is not None
+    assert after is not None
+    assert (after.unclear_beside(before) == "") == clear
+
+
+def test_an_answer_that_tells_nothing_is_no_change() -> None:
+    before, after = (World(status=status, state=STATE).publisher.account("s") for status in (200, 503))
+
+    assert before is not None
+    assert after is not None
+    assert "answered 503" in after.unclear_beside(before)
 
 
 @pytest.mark.parametrize("what", ["plan", "seats", "tenant", "term_end"])

@@ -13,7 +13,7 @@ from fulfillment_conformance.answers import Reading
 from fulfillment_conformance.basis import ACTING
 from fulfillment_conformance.emulator.faults import Planned
 from fulfillment_conformance.exchange import Exchange
-from fulfillment_conformance.interruptions import CannotArrange, NotClaimed, Precondition
+from fulfillment_conformance.interruptions import CannotArrange, NotClaimed, NotUnderstood, Precondition
 from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Refused, Subscription
 from fulfillment_conformance.stage.buyer import Buyer, Page, forged
 from fulfillment_conformance.stage.by_hand import ask
@@ -40,18 +40,35 @@ class SeenEffects:
     """What became visible: calls that act on the subscription, and changes of what the publisher shows.
 
     `shown` is what it showed of status, plan and seats, each before and after; `looks` are the exchanges of that.
+    `unclear` says why what it showed cannot be understood; empty where it can.
     """
 
     calls: tuple[Exchange, ...]
-    differences: tuple[str, ...]
+    told: tuple[str, ...]
     looks: tuple[Exchange, ...] = ()
     shown: tuple[Reading, ...] = ()
     subscription: str = ""
+    unclear: str = ""
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """Describe each change of what the publisher shows.
+
+        Raises:
+            NotUnderstood: nobody can tell whether it is one.
+        """
+        if self.unclear:
+            raise NotUnderstood(self.unclear, self.looks[-1])
+        return self.told
 
     def changes(self) -> Sequence[str]:
-        """Describe each change, in words for the report."""
+        """Describe each change, in words for the report.
+
+        Raises:
+            NotUnderstood: nothing acted, and nobody can tell whether what is shown has changed.
+        """
         acted = [f"{call.method} {urlsplit(call.url).path}" for call in self.calls]
-        return [*acted, *self.differences]
+        return [*acted, *(self.told if acted else self.differences)]
 
     def evidence(self) -> Sequence[Exchange]:
         """Return the exchanges that show it."""
@@ -442,6 +459,7 @@ class Customer:
             (self._before.exchange, after.exchange),
             after.beside(self._before),
             self.id,
+            after.unclear_beside(self._before),
         )
 
     def goes_through_a_change(self) -> None:
@@ -503,7 +521,8 @@ class Customer:
     def eventually(self, done: Callable[[Account], bool]) -> Account | None:
         """Look until the publisher shows what is waited for, or its time for an effect is over.
 
-        Where it has refused the latest notification nothing is waited for.
+        Where it has refused the latest notification nothing is waited for. What cannot be understood may still become
+        what is waited for.
         """
         last: list[Account] = []
 
@@ -512,7 +531,10 @@ class Customer:
             if account is None:
                 return None
             last[:] = [account]
-            return account if done(account) else None
+            try:
+                return account if done(account) else None
+            except NotUnderstood:
+                return None
 
         refused = self.microsoft.was_refused(self._latest)
         deadline = 0.0 if refused else self.publisher.effect_limit

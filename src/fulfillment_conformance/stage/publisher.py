@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from jsonpointer import JsonPointer, JsonPointerException
@@ -13,7 +13,8 @@ from jsonpointer import JsonPointer, JsonPointerException
 from fulfillment_conformance.answers import ABSENT, Answer, Reading
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.http_client import HttpClient, trust
-from fulfillment_conformance.interruptions import CannotArrange
+from fulfillment_conformance.interruptions import CannotArrange, NotUnderstood
+from fulfillment_conformance.marketplace import SubscriptionStatus
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
 from fulfillment_conformance.stage.waits import Waits
 from fulfillment_conformance.target import Browser, Claims, Post, Reconcile, SelfService, State, Step, Timeouts
@@ -25,6 +26,9 @@ SECRET_PARAMETERS = frozenset(
     {"code", "key", "sig", "token", "secret", "apikey", "api_key", "access_token", "password", "sv", "subscription-key"}
 )
 """Query parameters that carry a secret in a URL (REG-006)."""
+
+WORDS: Final = tuple(status.value for status in SubscriptionStatus)
+"""Microsoft's words for the state of a subscription."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +60,41 @@ class Account:
     exchange: Exchange
 
     @property
+    def unclear(self) -> str:
+        """Why nobody can tell which state the publisher shows; empty where it shows one, or knows of no account."""
+        answered = self.exchange.status
+        if answered is None or answered >= 500:
+            return (
+                f"publisher.state.get: the account was answered {answered or f'with nothing: {self.exchange.error}'}, "
+                "which tells nothing of it; expected 200, or 404 where there is none; look into the service's log"
+            )
+        if self.status.absent or self.status.value in WORDS:
+            return ""
+        return (
+            f"publisher.state.words: the account shows the status {_in_the_file(self.status.value)}; expected one of "
+            f"{', '.join(WORDS)}, or a word that publisher.state.words translates; say there which of them it means, "
+            "and run again"
+        )
+
+    @property
+    def state(self) -> Reading:
+        """The status, for whatever turns on it; absent where the publisher knows of no account.
+
+        Raises:
+            NotUnderstood: it is none of Microsoft's words, and the target file does not say which of them it means.
+        """
+        if reason := self.unclear:
+            raise NotUnderstood(reason, self.exchange)
+        return self.status
+
+    @property
     def gives_access(self) -> bool:
-        """Whether the customer can use the service."""
-        return bool(self.status.value == "Subscribed")
+        """Whether the customer can use the service.
+
+        Raises:
+            NotUnderstood: see `state`.
+        """
+        return bool(self.state.value == "Subscribed")
 
     def has(self, *, plan: str | None = None, seats: int | None = None) -> bool:
         """Whether the account exists and has this plan and these seats, as far as the publisher shows them."""
@@ -78,6 +114,18 @@ class Account:
             for now, then in ((self.status, before.status), (self.plan, before.plan), (self.seats, before.seats))
             if now.value != then.value
         ]
+
+    def unclear_beside(self, before: "Account") -> str:
+        """Why nobody can tell whether anything changed since an earlier look; empty where one can.
+
+        Two words for the state may mean the same, and an answer that tells nothing hides plan and seats as well.
+        """
+        unclear = self.unclear or before.unclear
+        same = all(
+            now.absent or then.absent or now.value == then.value
+            for now, then in ((self.plan, before.plan), (self.seats, before.seats))
+        )
+        return unclear if unclear and same and self.status.value != before.status.value else ""
 
 
 class Publisher:
@@ -210,7 +258,7 @@ class Publisher:
                 exchange,
                 body,
                 state.status,
-                lambda word: words.get(word, word) if isinstance(word, str) else word,
+                lambda word: word if word is ABSENT else words.get(_in_the_file(word), word),
             ),
             plan=_reading("the publisher's plan", exchange, body, state.plan),
             seats=_reading("the publisher's seats", exchange, body, state.seats, _number),
@@ -248,6 +296,11 @@ def _at(body: Any, pointer: str | None) -> Any:
         return JsonPointer(pointer).resolve(body)
     except JsonPointerException:
         return ABSENT
+
+
+def _in_the_file(word: Any) -> str:
+    """Return a status as the target file names it: text as it is, `true`, `null` and numbers as JSON writes them."""
+    return word if isinstance(word, str) else json.dumps(word)
 
 
 def _number(value: Any) -> Any:
