@@ -91,6 +91,7 @@ def _row(row: Requirement, tests: Tests, faults: Faults, catalogue: Catalogue) -
     yield from _list("Conflict", row.conflicts)
     yield from _list("Ruling", row.rulings.values())
     yield from _list("Note", [_linked(note, row, catalogue) for note in row.notes])
+    yield from _list("Recorded otherwise", [f"{each.recording}: {each.why}" for each in row.recorded])
     yield from _list("Scenarios", [", ".join(row.scenarios)] if row.scenarios else [])
     yield from _list("Replaces", [", ".join(row.replaces)] if row.replaces else [])
     yield f"- **Row**: `catalogue/{row.file.name}`, line {row.line}"

@@ -80,6 +80,13 @@ class Reading(FileModel):
     statuses: tuple[Annotated[int, Field(ge=100, le=599)], ...] = _Several
 
 
+class Recorded(FileModel):
+    """Why the emulator differs from a recording of the live service, and stays as it is."""
+
+    recording: Text = Field(description="the recording's name, which is its file's without .yaml")
+    why: Text = Field(description="why the emulator stays as it is")
+
+
 class Row(FileModel):
     """A requirement as its file has it."""
 
@@ -95,6 +102,7 @@ class Row(FileModel):
     rulings: dict[Annotated[str, _matching(r"\d{1,2}", "the number of a ruling")], Text] = Field(default_factory=dict)
     scenarios: tuple[Annotated[str, _matching(r"[A-H]\d\d", "a scenario such as A03")], ...] = _Several
     observations: tuple[Annotated[str, _matching(r"LB-\d\d", "an observation such as LB-33")], ...] = _Several
+    recorded: tuple[Recorded, ...] = _Several
     replaces: tuple[Id, ...] = _Several
     excluded: Text | None = None
 

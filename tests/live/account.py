@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from fulfillment_conformance.emulator import Emulator
+from fulfillment_conformance.emulator.settings import Profile
 from fulfillment_conformance.exchange import Exchange, ignore
 from fulfillment_conformance.live.opening import LiveService, live_service
 from fulfillment_conformance.live.standin import stand_in
@@ -122,7 +123,12 @@ def load(file: Path, environment: Mapping[str, str] = ENVIRONMENT) -> Marketplac
 
 @contextmanager
 def account(
-    folder: Path, live: Mapping[str, Any] | None = None, *, arrived: list[Exchange] | None = None, **changes: Any
+    folder: Path,
+    live: Mapping[str, Any] | None = None,
+    *,
+    arrived: list[Exchange] | None = None,
+    profile: Profile = "documented",
+    **changes: Any,
 ) -> Iterator[Account]:
     """Run a stand-in that holds the account, and one subscription more than the file lists.
 
@@ -131,7 +137,7 @@ def account(
     everything = [*subscriptions(), {"id": UNLISTED, "offer": "contoso-crm-preview", "plan": "silver"}]
     arrived = [] if arrived is None else arrived
     whole = load(write(folder, {"subscriptions": everything}), IN_TRUTH)
-    with stand_in(whole, observer=arrived.append, folder=folder) as running:
+    with stand_in(whole, profile=profile, observer=arrived.append, folder=folder) as running:
         there = {host: str(place) for host, place in running.target.addresses.items()}
         file = write(folder, live, **{"addresses": there, "tls_ca": str(running.target.tls_ca), **changes})
         yield Account(file, load(file), running.emulator, arrived)

@@ -7,6 +7,13 @@ import pytest
 from tests.live.account import load
 
 from fulfillment_conformance.cli.application import app
+from fulfillment_conformance.live.recordings import (
+    BegunOperation,
+    RecordedAnswer,
+    RecordedRequest,
+    Recording,
+    Situation,
+)
 from fulfillment_conformance.live.section import PERMISSIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "live.md").read_text(encoding="utf-8")
@@ -29,4 +36,14 @@ def test_every_command_on_the_page_exists(line: str) -> None:
 
 
 def test_every_permission_is_explained() -> None:
-    assert set(re.findall(r"^\| `([a-z-]+)` \| [A-Z]", PAGE, re.MULTILINE)) == set(PERMISSIONS)
+    table = PAGE.partition("| Word in `may` |")[2].partition("\n\n")[0]
+
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == set(PERMISSIONS)
+
+
+def test_every_key_of_a_recording_is_explained() -> None:
+    table = PAGE.partition("## Recordings")[2].partition("| Key |")[2].partition("\n\n")[0]
+
+    for model in (Recording, Situation, BegunOperation, RecordedRequest, RecordedAnswer):
+        for key in model.model_fields:
+            assert f"`{key}" in table or f".{key}`" in table or f"`{key}:" in table, key

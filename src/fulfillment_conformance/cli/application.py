@@ -25,6 +25,7 @@ from fulfillment_conformance.cli.inventory import inventory
 from fulfillment_conformance.cli.list import list_requirements
 from fulfillment_conformance.cli.listen import listen
 from fulfillment_conformance.cli.matrix import matrix
+from fulfillment_conformance.cli.record import record
 from fulfillment_conformance.cli.restore import restore
 from fulfillment_conformance.cli.run import run
 from fulfillment_conformance.cli.verify import verify
@@ -80,6 +81,7 @@ for _command in (
     explain,
     inventory,
     restore,
+    record,
     drift,
     listen,
     compare,

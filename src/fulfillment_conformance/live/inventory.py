@@ -57,7 +57,7 @@ def plans(service: LiveService) -> list[dict[str, Any]]:
             continue
         answer = service.client.list_available_plans(listed.id)
         for plan in answer["plans"]:
-            document = _plan(plan)
+            document = plan_document(plan)
             if document:
                 found.setdefault(listed.offer, {})[document["planId"]] = document
     return [{"offerId": offer, "plans": list(known.values())} for offer, known in found.items()]
@@ -118,7 +118,8 @@ def _entry(each: Owned) -> dict[str, Any]:
     }
 
 
-def _plan(plan: Reading) -> dict[str, Any] | None:
+def plan_document(plan: Reading) -> dict[str, Any] | None:
+    """Return a plan of List available plans in the shape of the target file's `offers`; None when it has no id."""
     plan_id = _text(plan["planId"])
     if not plan_id:
         return None

@@ -78,7 +78,7 @@ def emulator_of(target: MarketplaceTarget, *, profile: Profile = "documented", o
     offers = _offers(target, live.subscriptions, identity)
     emulator = Emulator(Settings(profile=profile, offers=offers, identity=identity), observer=observer)
     for listed in live.subscriptions:
-        _build(emulator.market, listed, identity)
+        build(emulator.market, listed, identity)
     _take_tokens(emulator, live.purchase_tokens)
     return emulator
 
@@ -121,8 +121,10 @@ def _offers(
     return offers_from(list(documents.values()), identity)
 
 
-def _build(market: Marketplace, listed: ListedSubscription, identity: IdentitySettings) -> None:
-    """Put one subscription there, in the state that the file tells of."""
+def build(
+    market: Marketplace, listed: ListedSubscription, identity: IdentitySettings, *, term_unit: str | None = None
+) -> None:
+    """Put one subscription there, in the state that the file tells of; its term is the plan's first, if not given."""
     offer = next(offer for offer in market.offers() if offer.offer_id == listed.offer)
     plan = offer.plan(listed.plan)
     assert plan is not None
@@ -132,6 +134,7 @@ def _build(market: Marketplace, listed: ListedSubscription, identity: IdentitySe
             offer_id=offer.offer_id,
             plan_id=listed.plan,
             quantity=quantity,
+            term_unit=term_unit,
             beneficiary=BENEFICIARY,
             subscription_id=listed.id,
             name=f"{listed.offer} {listed.id[:8]}",
