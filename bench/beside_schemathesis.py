@@ -1,0 +1,212 @@
+"""The marketplace suite beside `schemathesis run` with its defaults on Microsoft's published OpenAPI, fault by fault.
+
+    python bench/beside_schemathesis.py --openapi saasapi.v2.json --results beside.jsonl
+
+Each deviation of the emulator is served in turn, and both look at it. Schemathesis is given an access token, a pending
+and an active subscription, and the seed; everything else is as it comes. What it reports about the emulator without a
+deviation (three times, for its data differ) is no find. The suite has found a fault if a requirement fails that the
+deviation breaks, and found it exactly if nothing else fails. A line per deviation goes to the results; what is there
+already is not measured again, so a stopped command goes on where it was. The table is printed as markdown.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from fulfillment_conformance.emulator.deviations import DEVIATIONS
+from fulfillment_conformance.suite_index import read_suites, tests_by_requirement
+
+BASELINES = 3
+SEED = 1
+Found = frozenset[str]
+
+
+@contextmanager
+def served(deviation: str | None) -> Iterator[str]:
+    """Serve the emulator, with a deviation or without one, and yield its origin."""
+    command = [sys.executable, "-m", "fulfillment_conformance.cli", "emulate", "--port", "0"]
+    command += ["--deviation", deviation] if deviation else []
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("control surface"):
+                yield line.split()[-1].removesuffix("/control")
+                return
+        raise SystemExit(f"the emulator with {deviation or 'no deviation'} did not start:\n{''.join(said)}")
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def schemathesis(origin: str, openapi: Path, seed: int) -> tuple[Found, float]:
+    """Run schemathesis and return what it reports, as operation, code and message, and how many seconds it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        token = _prepared(origin)
+        command = [sys.executable, "-m", "schemathesis.cli", "run", str(openapi.resolve()), f"--url={origin}/api"]
+        command += [f"--header=Authorization: Bearer {token}", f"--seed={seed}", "--report=ndjson"]
+        began = time.monotonic()
+        done = subprocess.run(
+            [*command, f"--report-dir={folder}"], cwd=folder, capture_output=True, text=True, check=False
+        )
+        seconds = time.monotonic() - began
+        reports = list(Path(folder).glob("*.ndjson"))
+        if done.returncode not in {0, 1} or len(reports) != 1:
+            raise SystemExit(f"schemathesis ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return frozenset(_failures(reports[0])), seconds
+
+
+def _failures(report: Path) -> Iterator[str]:
+    with report.open(encoding="utf-8") as lines:
+        for line in lines:
+            recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder", {})
+            for checks in recorder.get("checks", {}).values():
+                for check in checks:
+                    if check["status"] == "failure":
+                        failure = check["failure_info"]["failure"]
+                        yield " ".join(f"{failure['operation']} {failure['code']} {failure['message']}".split())
+
+
+def _prepared(origin: str) -> str:
+    """Buy twice and activate once, and return an access token."""
+    with httpx2.Client(base_url=origin, trust_env=False) as client:
+        token = str(
+            client.post("/control/access-tokens", json={"kind": "valid"}).raise_for_status().json()["accessToken"]
+        )
+        for _ in range(2):
+            bought = client.post("/control/purchases", json={"offerId": "contoso-crm", "planId": "silver"})
+            subscription = bought.raise_for_status().json()["subscriptionId"]
+        client.post(
+            f"/api/saas/subscriptions/{subscription}/activate?api-version=2018-08-31",
+            json={"planId": "silver"},
+            headers={"authorization": f"Bearer {token}"},
+        )
+    return token
+
+
+def suite(origin: str) -> tuple[Found, float]:
+    """Run the marketplace suite and return the failed requirements, and how many seconds it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder, "target.yaml")
+        target.write_text(
+            f"role: marketplace\nmarketplace:\n  driver: control\n  base_url: {origin}/api\n", encoding="utf-8"
+        )
+        command = [sys.executable, "-m", "fulfillment_conformance.cli", "run", "--progress=quiet", f"--seed={SEED}"]
+        began = time.monotonic()
+        done = subprocess.run(
+            [*command, f"--target={target}", f"--output={folder}/output"], capture_output=True, text=True, check=False
+        )
+        seconds = time.monotonic() - began
+        file = Path(folder, "output", "results.json")
+        if not file.exists():
+            raise SystemExit(f"the suite ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        rows = json.loads(file.read_text(encoding="utf-8"))["requirements"]
+        return frozenset(row["id"] for row in rows if row["outcome"] == "failed"), seconds
+
+
+def beside(deviation: str, openapi: Path, known: Found) -> dict[str, Any]:
+    """Let both look at one deviation."""
+    tested = tests_by_requirement(read_suites())
+    declared = frozenset(each for each in DEVIATIONS[deviation].breaks if each in tested)
+    with served(deviation) as origin:
+        reported, their_seconds = schemathesis(origin, openapi, SEED)
+        failed, our_seconds = suite(origin)
+    return {
+        "deviation": deviation,
+        "schemathesis": sorted(reported - known),
+        "schemathesis_seconds": round(their_seconds, 1),
+        "suite": sorted(failed & declared),
+        "suite_beside": sorted(failed - declared),
+        "suite_missed": sorted(declared - failed),
+        "suite_seconds": round(our_seconds, 1),
+    }
+
+
+def baseline(openapi: Path) -> dict[str, Any]:
+    """Let both look at the emulator as it is."""
+    known: Found = frozenset()
+    for seed in range(SEED, SEED + BASELINES):
+        with served(None) as origin:
+            reported, _ = schemathesis(origin, openapi, seed)
+            known |= reported
+    with served(None) as origin:
+        failed, _ = suite(origin)
+    return {"deviation": None, "schemathesis": sorted(known), "suite": sorted(failed)}
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return what was measured as markdown."""
+    (alone,) = (row for row in rows if row["deviation"] is None)
+    judged = [row for row in rows if row["deviation"] is not None]
+    exact = sum(not row["suite_beside"] and not row["suite_missed"] for row in judged)
+    theirs, ours = (statistics.median(row[f"{name}_seconds"] for row in judged) for name in ("schemathesis", "suite"))
+    cells: list[tuple[str, object, object]] = [
+        ("", "`schemathesis run`", "this suite"),
+        ("---", "---:", "---:"),
+        ("Reported about the emulator without a deviation", len(alone["schemathesis"]), len(alone["suite"])),
+        (f"Deviations found, of {len(judged)}", _found(judged, "schemathesis"), _found(judged, "suite")),
+        ("Found by this one alone", _alone(judged, "schemathesis", "suite"), _alone(judged, "suite", "schemathesis")),
+        ("Found exactly: what it breaks, and nothing else", "", exact),
+        ("Median time of a run", f"{theirs:.0f} s", f"{ours:.0f} s"),
+    ]
+    return "\n".join(f"| {name} | {one} | {other} |" for name, one, other in cells)
+
+
+def _found(rows: Sequence[dict[str, Any]], name: str) -> int:
+    return sum(bool(row[name]) for row in rows)
+
+
+def _alone(rows: Sequence[dict[str, Any]], one: str, other: str) -> int:
+    return sum(bool(row[one]) and not row[other] for row in rows)
+
+
+def main() -> None:
+    """Measure what is not measured yet, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--openapi", type=Path, required=True, help="Microsoft's published file, saasapi.v2.json")
+    parser.add_argument("--results", type=Path, required=True, help="where a line per deviation is kept")
+    parser.add_argument("--jobs", type=int, default=1, help="how many deviations are looked at at once")
+    parser.add_argument("deviations", nargs="*", help="all of them, if none is named")
+    options = parser.parse_args()
+    unknown = sorted(set(options.deviations) - DEVIATIONS.keys())
+    if unknown:
+        parser.error(f"no such deviation: {', '.join(unknown)}")
+
+    lines = options.results.read_text(encoding="utf-8").splitlines() if options.results.exists() else []
+    rows = [json.loads(line) for line in lines]
+
+    def keep(row: dict[str, Any]) -> None:
+        rows.append(row)
+        with options.results.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    if not any(row["deviation"] is None for row in rows):
+        keep(baseline(options.openapi))
+    known = frozenset(next(row["schemathesis"] for row in rows if row["deviation"] is None))
+    done = {row["deviation"] for row in rows}
+    wanted = [name for name in options.deviations or sorted(DEVIATIONS) if name not in done]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for row in pool.map(lambda name: beside(name, options.openapi, known), wanted):
+            keep(row)
+            print(
+                f"{row['deviation']}: schemathesis {len(row['schemathesis'])}, suite {len(row['suite'])}",
+                file=sys.stderr,
+            )
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
