@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.suites.faults import DEFECT_BREAKS, DEVIATION_BREAKS, SHOW_WHEN_OBSERVED, Breaks, covering
 from tests.suites.runs import judge
 
 from fulfillment_conformance import suite_index
 from fulfillment_conformance.catalogue import Catalogue
-from fulfillment_conformance.emulator.deviations import DEVIATIONS
-from fulfillment_conformance.reference_publisher.defects import registered
-
-Breaks = Mapping[str, Sequence[str]]
 
 WANTED = os.environ.get("FC_FAULTS", "")
 
@@ -28,13 +25,6 @@ ENOUGH = 30
 
 SURVEY = 20
 """A test that claims so many ids looks at a whole run; what it finds beside is found by whole runs."""
-
-SHOW_WHEN_OBSERVED = frozenset({"refuses-the-way-back"})
-"""Faults in what the live service is known to do and the pages do not tell: they show under that profile alone."""
-
-DEVIATION_BREAKS: Breaks = {name: fault.breaks for name, fault in DEVIATIONS.items()}
-DEFECT_BREAKS: Breaks = {name: fault.breaks for name, fault in registered().items() if not fault.in_browser}
-"""Those that only a browser sees are in `test_in_the_browser.py`."""
 
 
 _read_suites = cache(suite_index.read_suites)
@@ -45,24 +35,13 @@ def _tried(role: str, faults: Breaks) -> list[str]:
         return sorted(faults)
     if WANTED:
         return sorted(set(WANTED.split(",")) & faults.keys())
-    return sorted(_covering(faults, _tested_musts(role)))
+    return sorted(covering(faults, _tested_musts(role)))
 
 
 def _tested_musts(role: str) -> set[str]:
     catalogue = Catalogue.load()
     rows = [catalogue[each] for each in suite_index.tests_by_requirement(_read_suites())]
     return {row.id for row in rows if row.level == "MUST" and row.party == role and not row.excluded}
-
-
-def _covering(faults: Breaks, wanted: Iterable[str]) -> list[str]:
-    """Choose few faults that together break all that is wanted and that any fault breaks."""
-    left = {broken for breaks in faults.values() for broken in breaks} & set(wanted)
-    chosen = []
-    while left:
-        best = max(faults, key=lambda name: (len(left.intersection(faults[name])), name))
-        left.difference_update(faults[best])
-        chosen.append(best)
-    return chosen
 
 
 def _beside(broken: Iterable[str]) -> list[str]:
@@ -110,7 +89,7 @@ def test_there_are_enough_faults(tested: Mapping[str, Any], faults: Breaks) -> N
     effective = [name for name, breaks in faults.items() if any(broken in tested for broken in breaks)]
 
     assert len(effective) >= ENOUGH, f"{len(effective)} of {len(faults)} break anything that a test decides"
-    assert len(_covering(faults, tested)) >= ENOUGH, "they break too little to be worth so many"
+    assert len(covering(faults, tested)) >= ENOUGH, "they break too little to be worth so many"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,147 @@
+"""Change the suites and the code that checks, a place at a time, and count what nothing notices.
+
+    pip install cosmic-ray==8.7.0
+    python bench/mutants.py --sample 200 --seed 1 --results mutants.jsonl
+
+Cosmic Ray's operators change numbers, comparisons, conditions and loops. Each chosen place is changed once, in a copy
+of this repository, and `bench/noticed.py` asks the tests that should notice. Which places and changes are chosen is the
+seed's. What the results hold already is not tried again, so a stopped command goes on where it was.
+"""
+
+import argparse
+import json
+import os
+import queue
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "src/fulfillment_conformance"
+CHECKED = ("suites/*/test_*.py", f"{PACKAGE}/checks.py", f"{PACKAGE}/basis.py", f"{PACKAGE}/outcome.py",
+           f"{PACKAGE}/contract.py", f"{PACKAGE}/dates.py", f"{PACKAGE}/answers.py", f"{PACKAGE}/life.py",
+           f"{PACKAGE}/backend/*.py", f"{PACKAGE}/stage/*.py")  # fmt: skip
+OPERATORS = re.compile(
+    r"core/(AddNot|NumberReplacer|ReplaceAndWithOr|ReplaceOrWithAnd|ReplaceTrueWithFalse|ReplaceFalseWithTrue"
+    r"|ZeroIterationForLoop|ReplaceBreakWithContinue|ReplaceContinueWithBreak|ReplaceUnaryOperator_Delete_Not"
+    r"|ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt|Lt_GtE|Gt_LtE|Is_IsNot|IsNot_Is))"
+)
+SECONDS = 600
+"""Of one answer; a change that lets a run go on for longer has been noticed."""
+
+
+@dataclass(frozen=True, order=True)
+class Mutant:
+    """One change: where, by which operator, and which of the operator's changes in that file."""
+
+    path: str
+    line: int
+    column: int
+    operator: str
+    occurrence: int
+
+
+def places() -> dict[tuple[str, int, int], list[Mutant]]:
+    """Return every place that can be changed, with the changes that can be made there."""
+    found: dict[tuple[str, int, int], list[Mutant]] = {}
+    operators = [(name, get_operator(name)()) for name in sorted(operator_names()) if OPERATORS.fullmatch(name)]
+    for path in sorted(path for pattern in CHECKED for path in ROOT.glob(pattern)):
+        name = path.relative_to(ROOT).as_posix()
+        nodes = list(ast_nodes(get_ast(path.read_text(encoding="utf-8"))))
+        for operator, instance in operators:
+            positions = [each for node in nodes for each in instance.mutation_positions(node)]
+            for occurrence, ((line, column), _) in enumerate(positions):
+                found.setdefault((name, line, column), []).append(Mutant(name, line, column, operator, occurrence))
+    return found
+
+
+def chosen(sample: int, seed: int) -> list[Mutant]:
+    """Choose places, and one change for each."""
+    choice = random.Random(seed)
+    every = places()
+    print(f"{len(every)} places in {len({path for path, _, _ in every})} files", file=sys.stderr)
+    return [choice.choice(every[place]) for place in choice.sample(sorted(every), min(sample, len(every)))]
+
+
+def tried(mutant: Mutant, copy: Path) -> dict[str, Any]:
+    """Make one change in a copy of the repository, ask whether it is noticed, and take it back."""
+    file = copy / mutant.path
+    before = file.read_text(encoding="utf-8")
+    after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
+    assert after is not None, mutant
+    file.write_text(after, encoding="utf-8")
+    try:
+        command = [sys.executable, "-m", "bench.noticed", mutant.path, str(mutant.line)]
+        done = subprocess.run(
+            command, cwd=copy, env={**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True, text=True, check=False, timeout=SECONDS,
+        )  # fmt: skip
+        said = (done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or [""])[-1]
+        noticed = done.returncode != 0
+    except subprocess.TimeoutExpired:
+        said, noticed = f"took more than {SECONDS} s", True
+    finally:
+        file.write_text(before, encoding="utf-8")
+    changed = next(
+        (f"{one.strip()} -> {two.strip()}" for one, two in _lines(before, after) if one != two), "nothing in its lines"
+    )
+    return {**asdict(mutant), "change": changed, "noticed": noticed, "by": said[:300]}
+
+
+def _lines(before: str, after: str) -> Iterator[tuple[str, str]]:
+    return zip(before.splitlines(), after.splitlines(), strict=False)
+
+
+def main() -> None:
+    """Try what is not tried yet, and print what nothing noticed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", type=int, default=200, help="how many places")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="how many at once, each with a copy of its own")
+    parser.add_argument("--results", type=Path, required=True, help="where a line per change is kept")
+    options = parser.parse_args()
+    lines = options.results.read_text(encoding="utf-8").splitlines() if options.results.exists() else []
+    rows = [json.loads(line) for line in lines]
+    known = {Mutant(*(row[name] for name in ("path", "line", "column", "operator", "occurrence"))) for row in rows}
+    left = [mutant for mutant in chosen(options.sample, options.seed) if mutant not in known]
+
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        copies: queue.Queue[Path] = queue.Queue()
+        for number in range(options.jobs):
+            copies.put(Path(folder, str(number)))
+            ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "reports")
+            shutil.copytree(ROOT, Path(folder, str(number)), ignore=ignored)
+
+        def attempt(mutant: Mutant) -> dict[str, Any]:
+            copy = copies.get()
+            try:
+                return tried(mutant, copy)
+            finally:
+                copies.put(copy)
+
+        for row in pool.map(attempt, left):
+            rows.append(row)
+            with options.results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print(f"{row['path']}:{row['line']}: {'noticed' if row['noticed'] else 'UNNOTICED'}", file=sys.stderr)
+
+    survivors = [row for row in rows if not row["noticed"]]
+    print(f"{len(rows)} changes, {len(survivors)} unnoticed ({len(survivors) / max(len(rows), 1):.1%})")
+    for row in survivors:
+        print(f"{row['path']}:{row['line']}: {row['change']}")
+
+
+if __name__ == "__main__":
+    main()
