@@ -218,6 +218,7 @@ def test_a_full_publisher_target(write: Write) -> None:
             seats: /quantity
             words: {active: Subscribed, ended: Unsubscribed}
           reconcile: {post: /admin/reconcile}
+          origins: [https://portal.example, "https://Help.example:8443/"]
           tls_ca: ca.pem
           timeouts: {webhook: 15, page: 20.5, effect: 5}
         marketplace:
@@ -261,6 +262,7 @@ def test_a_full_publisher_target(write: Write) -> None:
         "canary-secret",
     )
     assert known.landing_redirect_uris == ("https://app.example/signed-in",)
+    assert target.publisher.origins == ("https://portal.example", "https://help.example:8443")
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,13 @@ def _base(text: str) -> str:
     return _address(text).rstrip("/")
 
 
+def _origin(text: str) -> str:
+    base = _base(text)
+    if urlsplit(base).path or "@" in base:
+        raise ValueError("expected an origin such as https://host or http://host:8080, without a path")
+    return base.lower()
+
+
 def _route(text: str) -> str:
     return text if text.startswith("/") else _address(text)
 
@@ -137,6 +144,8 @@ Address = Annotated[str, AfterValidator(_address), Marker.ADDRESS]
 """An http or https URL, kept as written."""
 BaseAddress = Annotated[str, AfterValidator(_base), Marker.ADDRESS]
 """A URL that paths are appended to: no query, no fragment, no slash at the end."""
+Origin = Annotated[str, AfterValidator(_origin), Marker.ADDRESS]
+"""Scheme, host, and the port where it is not the usual one; in lower case."""
 Route = Annotated[str, AfterValidator(_route), Marker.ADDRESS]
 """A path from the root of the service, or a whole URL."""
 Listen = Annotated[HostAndPort, PlainValidator(_host_and_port), Marker.ADDRESS]

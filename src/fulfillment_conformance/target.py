@@ -34,6 +34,7 @@ from fulfillment_conformance.fieldtypes import (
     HostPattern,
     JsonPointer,
     Listen,
+    Origin,
     Route,
     Seconds,
     Secret,
@@ -441,6 +442,7 @@ class PublisherUnderTest(FileModel):
     defects: tuple[Text, ...] = Field(default=(), strict=False)
     landing_page: Address | None = Field(default=None, description="the address of the landing page")
     webhook: Address | None = Field(default=None, description="the address of the connection webhook")
+    origins: tuple[Origin, ...] = Field(default=(), strict=False)
     onboarding: tuple[Step, ...] = Field(default=(), strict=False)
     state: State | None = None
     self_service: SelfService | None = None
@@ -455,7 +457,7 @@ class PublisherUnderTest(FileModel):
         found: list[tuple[str, str]] = []
         if self.embedded:
             said = "embedded: true starts the reference publisher, which has its own; remove it"
-            own = ("landing_page", "webhook", "onboarding", "state", "self_service", "reconcile", "tls_ca")
+            own = ("landing_page", "webhook", "origins", "onboarding", "state", "self_service", "reconcile", "tls_ca")
             found += [(key, said) for key in own if getattr(self, key)]
         else:
             for key, what in (("landing_page", "the landing page"), ("webhook", "the connection webhook")):

@@ -107,8 +107,8 @@ def test_the_status_200_of_activate_is_enough(stage, microsoft, publisher, check
     """Whatever stands in the answer's body, the purchase is active, and activate is not called again."""
     for what, body in (("no body", b""), ("a line of text", b"Accepted."), ("an empty object", b"{}")):
         purchase = stage.purchase()
-        purchase.visit()
         with microsoft.disturbed(Rewrites(lambda _, body=body: body, what), call="activate", of=purchase.id):
+            purchase.visit()  # which activates already where there is nothing to confirm
             page = purchase.complete()
             activated = purchase.awaits("activate")
             purchase.effects()
@@ -121,6 +121,9 @@ def test_the_status_200_of_activate_is_enough(stage, microsoft, publisher, check
         calls = purchase.called("activate")
         account = purchase.eventually(lambda now: now.gives_access)
         status = page.answer.status_code
+        if page.elsewhere and account is None and len(calls) == 1:
+            check("ACT-026").undecided(f"{what}: {page.elsewhere}", rests_on=[*calls, page.answer])
+            continue
         check("ACT-026").that(
             len(calls) == 1 and status is not None and status < 400 and (account is None or account.gives_access),
             expected=f"{what} in the answer: a page that reports success, access, and one activate call",
@@ -167,8 +170,8 @@ def test_a_failed_activation_gives_no_access(stage, microsoft, publisher, check)
         return
     for status, decided in ((404, ["ACT-023", "ACT-025"]), (400, ["ACT-025"]), (500, ["ACT-025"])):
         purchase = stage.purchase()
-        purchase.visit()
         with microsoft.disturbed(Answers(status), call="activate", of=purchase.id) as fault:
+            purchase.visit()  # which activates already where there is nothing to confirm
             page = purchase.complete()
             purchase.awaits("activate")
             purchase.effects()

@@ -83,8 +83,10 @@ def test_names_run_no_script(stage, looks, check):
     hostile = stage.purchase(name="<img src=x onerror='window.conformance=1'><script>window.conformance=1</script>")
     ordinary, view = looks(plain), looks(hostile, "window.conformance === 1")
 
-    if not plain.resolved or not hostile.resolved or view.document is None:
-        check("GET-038").undecided("the page did not resolve the token", rests_on=ordinary.exchanges + view.exchanges)
+    elsewhere = hostile.buyer.page.elsewhere
+    if not plain.resolved or not hostile.resolved or view.document is None or elsewhere:
+        reason = elsewhere or "the page did not resolve the token"
+        check("GET-038").undecided(reason, rests_on=ordinary.exchanges + view.exchanges)
         return
     check("GET-038").that(
         not view.found and not view.dialogs,
@@ -100,12 +102,16 @@ def test_the_apology_holds_no_error_trace(microsoft, purchase, looks, check):
     failure = {"error": {"code": "InternalServerError", "message": MARKED}}
     with microsoft.disturbed(Answers(500, failure), call="resolve") as fault:
         view = looks(purchase)
-    found = [TRACE.search(view.text), MARKED in view.text]
+    found = [TRACE.search(view.text), MARKED in view.text + view.url]
+    elsewhere = purchase.buyer.page.elsewhere
     purchase.buyer = purchase.buyer.fresh()
     purchase.onboard()
 
     if not fault.met or view.document is None:
         check("AUT-028").undecided("the page did not resolve the token", rests_on=view.exchanges)
+        return
+    if elsewhere and not any(found):
+        check("AUT-028").undecided(elsewhere, rests_on=[view.document])
         return
     check("AUT-028").that(
         not any(found),

@@ -90,12 +90,16 @@ def test_a_token_that_is_expired_or_damaged_gives_advice_and_nothing_else(micros
     for what, page, account, activations in seen:
         status = page.answer.status_code
         acted = briefly(activations, otherwise="no activation")
-        check("RES-024").that(
-            status is not None and status < 500 and bool(WAY_OUT.search(page.text)) and not activations,
-            expected=f"{what} token: a page that names the Azure portal or the admin center, and no activation",
-            actual=f"{status}: {page.text[:160]!r}; {acted}",
-            rests_on=[page.answer, *activations],
-        )
+        advised = bool(WAY_OUT.search(page.text))
+        if page.elsewhere and not advised and not activations:
+            check("RES-024").undecided(f"{what} token: {page.elsewhere}", rests_on=[page.answer])
+        else:
+            check("RES-024").that(
+                status is not None and status < 500 and advised and not activations,
+                expected=f"{what} token: a page that names the Azure portal or the admin center, and no activation",
+                actual=f"{status}: {page.text[:160]!r}; {acted}",
+                rests_on=[page.answer, *activations],
+            )
         check("RES-030").that(
             not activations and (account is None or not account.gives_access),
             expected=f"{what} token: no activation and no account",

@@ -10,7 +10,7 @@ from tests.scripted import Scripted, reply
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.emulator.identity import pages as entra_pages
 from fulfillment_conformance.exchange import Exchange, Party, header
-from fulfillment_conformance.stage.buyer import Buyer, Page, forged
+from fulfillment_conformance.stage.buyer import Buyer, Page, Request, forged
 
 SITE, ENTRA = "https://isv.example", "https://login.example"
 SIGN_IN = f"{ENTRA}/common/oauth2/v2.0/authorize"
@@ -69,6 +69,23 @@ def page(text: str, status: int | None = 200) -> Page:
 
 
 # --- a page ---
+
+
+@pytest.mark.parametrize(
+    ("html", "scripted"),
+    [
+        ("<p>plain</p>", False),
+        ("<script>go()</script>", True),
+        ("<script type='module' src='/app.js'></script>", True),
+        ("<script type='text/javascript'>go()</script>", True),
+        ("<script type='application/json'>{}</script>", False),
+        ("<script type='application/ld+json'>{}</script>", False),
+        ("<body onload='go()'>", True),
+        ("<button onclick='go()'>", False),
+    ],
+)
+def test_a_page_with_scripts_may_become_another(html: str, scripted: bool) -> None:
+    assert page(html).scripted == scripted
 
 
 def test_a_page_is_read_as_a_person_reads_it() -> None:
@@ -157,7 +174,11 @@ def test_what_the_target_file_does_not_name_is_not_opened() -> None:
     shown = it.open(f"{SITE}/a")
 
     assert len(script.sent) == 1
-    assert shown.problem == "the page leads to https://elsewhere.example, which the target file does not name"
+    assert shown.problem == shown.elsewhere
+    assert shown.elsewhere == (
+        "the page leads to https://elsewhere.example, which the target file does not name; if it is part of the "
+        "service, add it to publisher.origins"
+    )
     assert shown.url == "https://elsewhere.example/b?token=t"
     shown = it.open("https://elsewhere.example/")
     assert (shown.answer.status_code, shown.answer.error) == (None, shown.problem)
@@ -324,6 +345,62 @@ def test_another_site_is_not_told_which_page_it_was() -> None:
     it.post(f"{SITE}/hook", b"", "text/plain")
 
     assert "referer" not in sent(script.last)
+
+
+# --- half of a sign-in ---
+
+
+def signs_in_by_redirect(exchange: Exchange) -> None:
+    """A publisher whose sign-in comes back in an address, and that begins anew when the state is not right."""
+    if exchange.url == f"{SITE}/signup":
+        reply(exchange, 302, location=f"{SIGN_IN}?state=s", set_cookie="visit=1; HttpOnly")
+    elif exchange.url.startswith(SIGN_IN):
+        reply(exchange, 302, location=f"{SITE}/signed-in?code=c&state=s")
+    elif exchange.url == f"{SITE}/signed-in?code=c&state=s":
+        reply(exchange, 302, location="/welcome")
+    elif exchange.url.startswith(f"{SITE}/signed-in"):
+        reply(exchange, 302, location=f"{SIGN_IN}?state=s")
+    else:
+        reply(exchange, 200, b"welcome")
+
+
+def test_a_sign_in_can_be_left_before_it_is_brought_back() -> None:
+    it, script = buyer(signs_in_by_redirect)
+
+    answer = it.open_until_signed_in(f"{SITE}/signup")
+
+    assert answer == Request("GET", f"{SITE}/signed-in?code=c&state=s")
+    assert [each.receiver for each in script.sent] == ["publisher", "identity"]
+    assert it.bring(answer).text == "welcome"
+    assert header(script.sent[2].request_headers, "cookie") == "visit=1"
+
+
+def test_the_posted_answer_of_a_sign_in_is_kept_with_its_form() -> None:
+    it, script = buyer(signs_in_by_form)
+
+    answer = it.open_until_signed_in(f"{SITE}/signup")
+
+    assert answer is not None
+    assert (answer.method, answer.url) == ("POST", f"{SITE}/signin-oidc")
+    assert parse_qs(answer.body.decode()) == {"code": ["a+b/c="], "state": ["&"]}
+    assert "a%2Bb" not in repr(answer)
+    assert it.bring(answer).url == f"{SITE}/signup/welcome"
+    assert header(script.sent[2].request_headers, "origin") == ENTRA
+
+
+def test_whoever_is_sent_to_entra_once_more_is_not_signed_in_there_again() -> None:
+    it, script = buyer(signs_in_by_redirect)
+
+    shown = it.bring(Request("GET", f"{SITE}/signed-in?code=c"))
+
+    assert [each.receiver for each in script.sent] == ["publisher", "identity"]
+    assert shown.url.startswith(SIGN_IN)
+
+
+def test_a_page_without_sign_in_has_no_answer_to_bring() -> None:
+    it, _ = buyer(pages())
+
+    assert it.open_until_signed_in(f"{SITE}/signup") is None
 
 
 # --- Entra's page ---

@@ -17,6 +17,7 @@ from fulfillment_conformance.stage.buyer import Buyer
 from fulfillment_conformance.stage.customer import Customer, Outcome, SeenEffects, filled, with_token
 from fulfillment_conformance.stage.opening import Stage
 from fulfillment_conformance.stage.publisher import Account, Publisher
+from fulfillment_conformance.stage.sign_in import brought_back
 from fulfillment_conformance.target import Claims, Get, Post, SelfService, SubmitForm, Timeouts
 
 
@@ -170,6 +171,29 @@ def test_a_plan_to_lie_about_is_neither_the_present_nor_the_true_one(active: Cus
 # --- the visit ---
 
 
+def test_what_a_token_stands_for_may_be_known_from_an_earlier_visit(stage: Stage) -> None:
+    customer = stage.purchase()
+    customer.visit()
+    [earlier] = customer.resolved
+    customer.visited_at = stage.microsoft.mark
+
+    assert customer.resolves == []
+    assert customer.resolved == [earlier]
+    customer.token = stage.purchase().token
+    assert customer.resolved == []
+
+
+def test_a_visit_can_be_left_when_entra_has_answered(stage: Stage) -> None:
+    customer = stage.purchase()
+    answer = customer.visit_until_signed_in()
+
+    assert answer is not None
+    assert set(brought_back(answer)) == {"code", "state"}
+    assert customer.resolves == []
+    assert customer.buyer.bring(answer).opened
+    assert [call.status for call in customer.resolves] == [200]
+
+
 def test_a_customer_is_set_up_through_the_landing_page(stage: Stage) -> None:
     customer = stage.purchase()
     page = customer.visit()
@@ -178,6 +202,7 @@ def test_a_customer_is_set_up_through_the_landing_page(stage: Stage) -> None:
     assert page.way[0].url == with_token(stage.publisher.service.landing_page, customer.token)
     assert page.way[0].purpose == "landing page"
     assert [call.status for call in customer.resolves] == [200]
+    assert customer.resolved == customer.resolves
     assert customer.activations == []
 
     assert customer.complete().opened

@@ -57,10 +57,12 @@ def free_port() -> int:
         return port
 
 
-def external(site: Serving, folder: Path, more: str = "", *, port: int = 0, offers: str = "") -> Staged:
+def external(
+    site: Serving, folder: Path, more: str = "", *, port: int = 0, offers: str = "", pages: str = ""
+) -> Staged:
     played = f"{{listen: '127.0.0.1:{port}', identity: {{tenant_id: {TENANT}, client_id: {CLIENT}, "
     played += f"client_secret: '${{SECRET}}'}}{offers}}}"
-    addresses = f"{{landing_page: '{site.url}/signup', webhook: '{site.url}/hook'}}"
+    addresses = f"{{landing_page: '{site.url}/signup', webhook: '{site.url}/hook'{pages}}}"
     return staged(folder, addresses, f"marketplace: {played}\n{more}", {"SECRET": "publisher-s3cret"})
 
 
@@ -102,6 +104,16 @@ def test_a_publisher_is_met_at_its_own_addresses(site: Serving, tmp_path: Path) 
         ("buyer", f"{site.url}/signup"),
         ("suite", f"{site.url}/hook"),
     ]
+
+
+def test_buyers_go_where_the_target_file_says_that_they_may(site: Serving, tmp_path: Path) -> None:
+    port = free_port()
+    origins = f"[https://portal.example, 'http://127.0.0.1:{port}']"
+    here = external(site, tmp_path, port=port, pages=f", origins: {origins}")
+    with here.opened() as stage:
+        assert stage.party_of("https://portal.example") == "publisher"
+        assert stage.party_of("https://www.portal.example") is None
+        assert stage.party_of(f"http://127.0.0.1:{port}") == "identity"
 
 
 def test_nobody_is_judged_while_the_publisher_is_not_there(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from tests.scripted import Scripted, reply
 
 from fulfillment_conformance.answers import ABSENT, Answer
 from fulfillment_conformance.errors import UsageProblem
+from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import CannotArrange, NotUnderstood
+from fulfillment_conformance.stage.buyer import Page
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
 from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, SECRET_PARAMETERS, Publisher, Service
 from fulfillment_conformance.target import Claims, Post, Reconcile, State, SubmitForm, Timeouts
@@ -289,6 +291,24 @@ def test_an_impatient_target_file_is_never_waited_for_longer() -> None:
 )
 def test_a_page_that_posts_by_itself_is_made_by_script(steps: Any, made: bool) -> None:
     assert World(onboarding=steps).publisher.made_by_script == made
+
+
+@pytest.mark.parametrize(
+    ("html", "steps", "browser", "may"),
+    [
+        ("<script>go()</script>", (Post(post="/a", form={}),), False, True),
+        ("<p>plain</p>", (Post(post="/a", form={}),), False, False),
+        ("<script>go()</script>", (Post(post="/a", form={}),), True, False),
+        ("<script>go()</script>", (SubmitForm(submit="form"),), False, False),
+    ],
+)
+def test_scripts_may_add_to_a_page_that_nobody_has_seen_in_a_browser(
+    html: str, steps: Any, browser: bool, may: bool
+) -> None:
+    exchange = Exchange(sender="buyer", receiver="publisher", method="GET", url="https://isv.example/", status=200)
+    exchange.response_body = html.encode()
+
+    assert World(onboarding=steps, browser=browser).publisher.may_add_to(Page(Answer(exchange), exchange.url)) == may
 
 
 @pytest.mark.parametrize("name", sorted(SECRET_PARAMETERS))

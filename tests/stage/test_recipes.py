@@ -198,4 +198,10 @@ def test_a_page_that_scripts_make_is_seen_in_the_browser(stage: Stage) -> None:
 
 def test_without_a_browser_nobody_sees_a_page_that_scripts_make(stage: Stage) -> None:
     with pytest.raises(CannotArrange, match="it takes a browser to see it"):
-        buyer(stage, {"post": "/api/activate"}).visit_as_shown()
+        buyer(stage, {"browser": []}).visit_as_shown()
+
+
+def test_a_page_whose_script_posts_may_be_seen_as_it_is_served(stage: Stage) -> None:
+    customer = buyer(stage, {"post": "/api/activate"})
+
+    assert customer.visit_as_shown().shows(customer.offer.offer_id)

@@ -19,18 +19,35 @@ from fulfillment_conformance.http_client import HttpClient
 from fulfillment_conformance.stage.browser import Browser, View
 from fulfillment_conformance.target import BrowserAction
 
+FORM = "application/x-www-form-urlencoded"
+
 REDIRECTS = 20
 """How many redirects a browser follows before it calls them a loop."""
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a browser sends next."""
+
+    method: str
+    url: str
+    body: bytes = field(default=b"", repr=False)
+    content_type: str | None = None
+
+
 @dataclass(slots=True)
 class Page:
-    """What the browser shows: the last answer, its address, and the way there."""
+    """What the browser shows: the last answer, its address, and the way there.
+
+    `elsewhere` says where the way leads on to if that is not to be opened: the page that a buyer sees in the end has
+    then not been seen.
+    """
 
     answer: Answer
     url: str
     way: list[Exchange] = field(default_factory=list)
     problem: str = ""
+    elsewhere: str = ""
 
     @property
     def tree(self) -> BeautifulSoup:
@@ -51,6 +68,12 @@ class Page:
     def opened(self) -> bool:
         """Whether there is a page to look at: an answer that is neither an error nor a redirect."""
         return self.answer.is_success
+
+    @property
+    def scripted(self) -> bool:
+        """Whether scripts may make something else of the page than was sent; data in a `script` element is none."""
+        kinds = [str(element.get("type") or "module").lower() for element in self.tree.select("script")]
+        return any(kind == "module" or kind.endswith("/javascript") for kind in kinds) or "onload=" in self.html
 
     def shows(self, text: str) -> bool:
         """Whether a person finds a text on the page, written out or filled into a field."""
@@ -83,6 +106,7 @@ class Buyer:
         self.page: Page | None = None
         self.history: list[Exchange] = []
         """Everything that this browser has sent, with the answers."""
+        self._held: Request | None = None
 
     def fresh(self, account: str | None = "buyer") -> "Buyer":
         """Return a browser without cookies on the same machine, signed in at Entra as one of the emulator's users."""
@@ -106,7 +130,23 @@ class Buyer:
 
     def open(self, url: str, purpose: str = "open page") -> Page:
         """Open an address as a browser tab does, and return the page it ends on."""
-        return self._go("GET", url, b"", None, purpose)
+        return self._go(Request("GET", url), purpose)
+
+    def open_until_signed_in(self, url: str, purpose: str = "open page") -> Request | None:
+        """Open an address, sign in at Entra, and stop before the browser brings Entra's answer back to the application.
+
+        Returns:
+            What would bring it there, for `bring`; None if the way does not lead through Entra.
+        """
+        self._go(Request("GET", url), purpose, until_signed_in=True)
+        return self._held
+
+    def bring(self, answer: Request, purpose: str = "answer of the sign-in") -> Page:
+        """Bring Entra's answer to the application and return the page that comes of it.
+
+        If the application begins another sign-in, that one is not ended.
+        """
+        return self._go(answer, purpose, until_signed_in=True)
 
     def submit(
         self,
@@ -129,13 +169,13 @@ class Buyer:
         action = urljoin(self.page.url, unescape(str(form.get("action") or "")) or self.page.url)
         if str(form.get("method") or "get").lower() == "post":
             body = urlencode(values).encode()
-            return self._go("POST", action, body, "application/x-www-form-urlencoded", purpose)
-        return self._go("GET", urlsplit(action)._replace(query=urlencode(values)).geturl(), b"", None, purpose)
+            return self._go(Request("POST", action, body, FORM), purpose)
+        return self._go(Request("GET", urlsplit(action)._replace(query=urlencode(values)).geturl()), purpose)
 
     def post(self, url: str, body: bytes, content_type: str, purpose: str = "post") -> Page:
         """Send what a page's script would send."""
         base = self.page.url if self.page else url
-        return self._go("POST", urljoin(base, url), body, content_type, purpose)
+        return self._go(Request("POST", urljoin(base, url), body, content_type), purpose)
 
     def browse(self, url: str, actions: Sequence[BrowserAction] = (), *, evaluate: str = "") -> View:
         """Open an address in a real browser, with this session's cookies, and return what it shows in the end.
@@ -161,61 +201,60 @@ class Buyer:
             sender="buyer", receiver="publisher", method="GET", url=url, error=view.problem or "no page"
         )
         made = replace(shown, response_body=view.html.encode()) if view.html else shown
-        self.page = Page(Answer(made), view.url or url, view.exchanges, view.problem)
+        elsewhere = leads_elsewhere(shown.url) if shown.receiver == "elsewhere" else ""
+        self.page = Page(Answer(made), view.url or url, view.exchanges, elsewhere or view.problem, elsewhere)
         return view
 
-    def _go(self, method: str, url: str, body: bytes, content_type: str | None, purpose: str) -> Page:
+    def _go(self, request: Request, purpose: str, *, until_signed_in: bool = False) -> Page:
         way: list[Exchange] = []
-        problem = ""
+        problem = elsewhere = ""
         answer: Answer | None = None
-        came_from = self.page.url if self.page is not None else url
+        came_from = self.page.url if self.page is not None else request.url
+        self._held = None
         for _ in range(REDIRECTS):
-            party = self._party_of(_origin(url))
+            party = self._party_of(_origin(request.url))
             if party is None:
-                problem = f"the page leads to {_origin(url)}, which the target file does not name"
+                problem = elsewhere = leads_elsewhere(request.url)
                 break
-            exchange = self._send(method, url, body, content_type, party, purpose, came_from)
+            exchange = self._send(request, party, purpose, came_from)
             way.append(exchange)
             answer = Answer(exchange)
-            target = answer.header("location").value
-            if party == "identity" and (sent_back := _sent_by_itself(answer)) is not None:
-                came_from = url
-                target, values = sent_back
-                url = urljoin(url, target)
-                method, body, content_type = "POST", urlencode(values).encode(), "application/x-www-form-urlencoded"
-                continue
-            if answer.status_code not in {301, 302, 303, 307, 308} or not isinstance(target, str):
+            following = _following(request, answer, entra=party == "identity")
+            if following is None:
                 break
-            url = urljoin(url, target)
-            if answer.status_code not in {307, 308}:
-                method, body, content_type = "GET", b"", None
+            if until_signed_in and party == "identity" and self._party_of(_origin(following.url)) != party:
+                self._held = following
+                break
+            if party == "identity" and following.method == "POST":
+                came_from = request.url
+            request = following
         else:
             problem = f"more than {REDIRECTS} redirects"
         if answer is None:
-            answer = Answer(Exchange(sender="buyer", receiver="publisher", method=method, url=url, error=problem))
-        self.page = Page(answer, url, way, problem)
+            answer = Answer(
+                Exchange(sender="buyer", receiver="publisher", method=request.method, url=request.url, error=problem)
+            )
+        self.page = Page(answer, request.url, way, problem, elsewhere)
         return self.page
 
-    def _send(
-        self, method: str, url: str, body: bytes, content_type: str | None, party: Party, purpose: str, came_from: str
-    ) -> Exchange:
-        origin = _origin(url)
+    def _send(self, request: Request, party: Party, purpose: str, came_from: str) -> Exchange:
+        origin = _origin(request.url)
         cookies = dict(self._jar.get(origin, {}))
         if party == "identity" and self._account is not None:
             cookies[self._account_cookie] = self._account
         headers = {"accept": "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"}
         if cookies:
             headers["cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
-        if content_type is not None:
-            headers["content-type"] = content_type
+        if request.content_type is not None:
+            headers["content-type"] = request.content_type
             headers["origin"] = _origin(came_from)
             if _origin(came_from) == origin:
                 headers["referer"] = came_from
         exchange = self._http.send(
-            method,
-            url.split("#", maxsplit=1)[0],
+            request.method,
+            request.url.split("#", maxsplit=1)[0],
             headers=headers,
-            content=body,
+            content=request.body,
             sender="buyer",
             receiver=party,
             purpose=purpose,
@@ -239,6 +278,27 @@ class Buyer:
                     jar.pop(key, None)
                 else:
                     jar[key] = morsel.coded_value
+
+
+def leads_elsewhere(url: str) -> str:
+    """Say that a page leads to a host that must not be asked, and what changes that."""
+    origin = _origin(url)
+    return (
+        f"the page leads to {origin}, which the target file does not name; if it is part of the service, add it to "
+        "publisher.origins"
+    )
+
+
+def _following(request: Request, answer: Answer, *, entra: bool) -> Request | None:
+    """Return what a browser sends by itself after an answer: a redirect, or the form on a page of Entra's."""
+    if entra and (sent_back := _sent_by_itself(answer)) is not None:
+        target, values = sent_back
+        return Request("POST", urljoin(request.url, target), urlencode(values).encode(), FORM)
+    target = answer.header("location").value
+    if answer.status_code not in {301, 302, 303, 307, 308} or not isinstance(target, str):
+        return None
+    url = urljoin(request.url, target)
+    return replace(request, url=url) if answer.status_code in {307, 308} else Request("GET", url)
 
 
 def _origin(url: str) -> str:

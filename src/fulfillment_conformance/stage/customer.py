@@ -15,8 +15,9 @@ from fulfillment_conformance.emulator.faults import Planned
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import CannotArrange, NotClaimed, NotUnderstood, Precondition
 from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Refused, Subscription
-from fulfillment_conformance.stage.buyer import Buyer, Page, forged
+from fulfillment_conformance.stage.buyer import Buyer, Page, Request, forged
 from fulfillment_conformance.stage.by_hand import ask
+from fulfillment_conformance.stage.calls import PURCHASE_TOKEN, sent
 from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about
 from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, Account, Publisher
 from fulfillment_conformance.target import Browser, BrowserAction, Claims, Command, Get, Post, Step, SubmitForm
@@ -208,20 +209,35 @@ class Customer:
         return self.page
 
     def visit_as_shown(self) -> Page:
-        """Open the landing page, and return it as a person sees it: in a browser where scripts make it.
+        """Open the landing page, and return it as a person sees it: in a browser where scripts may make it.
+
+        Without a look in the browser it is returned as it is served; `Publisher.may_add_to` says whether that is all.
 
         Raises:
-            CannotArrange: scripts make it, and the target file does not ask for a look in the browser.
+            CannotArrange: it is gone through in a browser, and the target file does not ask for a look at it there.
         """
         if not self.publisher.made_by_script:
             return self.visit()
         if not self.publisher.service.browser:
-            raise CannotArrange("publisher.browser: scripts make the buyer's page, so it takes a browser to see it")
+            if any(isinstance(step, Browser) for step in self.publisher.service.onboarding):
+                raise CannotArrange("publisher.browser: scripts make the buyer's page, so it takes a browser to see it")
+            return self.visit()
         self.visited_at = self.microsoft.mark
         self.buyer.browse(with_token(self.publisher.service.landing_page, self.token))
         assert self.buyer.page is not None
         self.page = self.buyer.page
         return self.page
+
+    def visit_until_signed_in(self) -> Request | None:
+        """Open the landing page and sign in, but do not bring Entra's answer to the publisher; see `Buyer.bring`.
+
+        Returns:
+            What would bring it there; None if the landing page leads to no sign-in by itself.
+        """
+        self.visited_at = self.microsoft.mark
+        return self.buyer.open_until_signed_in(
+            with_token(self.publisher.service.landing_page, self.token), "landing page"
+        )
 
     def complete(self, *, tab: Buyer | None = None, forging: Mapping[str, str] | None = None) -> Page:
         """Do what a buyer does after the landing page has opened: the onboarding steps of the target file.
@@ -341,8 +357,14 @@ class Customer:
 
     @property
     def resolved(self) -> list[Exchange]:
-        """Those of them that the marketplace has answered with the purchase."""
-        return [call for call in self.resolves if call.status == 200]
+        """Those of them that the marketplace has answered with the purchase.
+
+        A publisher may keep what a token stands for; where the last visit led to none, those of earlier visits with the
+        same token count.
+        """
+        now = [call for call in self.resolves if call.status == 200]
+        before = self.microsoft.called("resolve")
+        return now or [call for call in before if call.status == 200 and sent(call, PURCHASE_TOKEN) == self.token]
 
     @property
     def activations(self) -> list[Exchange]:

@@ -284,6 +284,8 @@ def open_stage(run: Run, preflight: Preflight | None = None) -> Iterator[Stage]:
         publisher = Publisher(service, microsoft, http)
         for address in (service.landing_page, service.webhook):
             origins[_origin(address)] = "publisher"
+        for origin in service.origins:
+            origins.setdefault(origin, "publisher")
         browser = Browser(origins=origins, addresses=addresses, observer=observe, timeout=limit)
         stack.callback(browser.close)
         stage = Stage(
@@ -353,6 +355,7 @@ def _external_service(
     return Service(
         landing_page=str(spec.landing_page),
         webhook=str(spec.webhook),
+        origins=spec.origins,
         onboarding=spec.onboarding,
         state=spec.state,
         self_service=spec.self_service,

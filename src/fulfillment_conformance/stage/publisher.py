@@ -15,6 +15,7 @@ from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.interruptions import CannotArrange, NotUnderstood
 from fulfillment_conformance.marketplace import SubscriptionStatus
+from fulfillment_conformance.stage.buyer import Page
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
 from fulfillment_conformance.stage.waits import Waits
 from fulfillment_conformance.target import Browser, Claims, Post, Reconcile, SelfService, State, Step, Timeouts
@@ -37,6 +38,7 @@ class Service:
 
     landing_page: str
     webhook: str
+    origins: tuple[str, ...] = ()
     onboarding: tuple[Step, ...] = ()
     state: State | None = None
     self_service: SelfService | None = None
@@ -179,8 +181,12 @@ class Publisher:
 
     @property
     def made_by_script(self) -> bool:
-        """Whether the buyer's page works by script: what it shows is then not in what is served."""
+        """Whether the buyer's page works by script: what it shows may then not be in what is served."""
         return any(isinstance(step, Post | Browser) for step in self.service.onboarding)
+
+    def may_add_to(self, page: Page) -> bool:
+        """Whether a page that was not looked at in a browser may show more there than was served."""
+        return self.made_by_script and not self.service.browser and page.scripted
 
     def secrets_in_addresses(self) -> list[str]:
         """Return the names of query parameters that look like secrets in the landing page's and webhook's address."""

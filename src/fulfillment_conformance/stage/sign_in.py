@@ -1,16 +1,16 @@
-"""How a publisher sends buyers to Entra: the authorization requests of a visit, read from what the browser was told.
+"""How a publisher sends buyers to Entra, and what they bring back from there.
 
-A request counts wherever it shows: followed to the emulator, in a redirect to Microsoft's own host, which is never
-followed, or as a link or form on the page.
+An authorization request counts wherever it shows: followed to the emulator, in a redirect to Microsoft's own host,
+which is never followed, or as a link or form on the page.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
 
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.exchange import Exchange
-from fulfillment_conformance.stage.buyer import Page
+from fulfillment_conformance.stage.buyer import Page, Request
 
 BASIC_SCOPES = frozenset({"openid", "profile", "email", "offline_access", "user.read"})
 """What every user may consent to on the way to activation, in lower case (LND-007)."""
@@ -52,6 +52,23 @@ class SignInRequest:
     def prompt(self) -> str:
         """What `prompt` says."""
         return self.parameters.get("prompt", "")
+
+
+def brought_back(answer: Request) -> dict[str, str]:
+    """Return the fields of Entra's answer on its way to the application: `code`, `state`, perhaps `id_token`.
+
+    Those of an answer in a fragment are not among them: it does not reach a server.
+    """
+    content = answer.body.decode("utf-8", "replace") if answer.method == "POST" else urlsplit(answer.url).query
+    return dict(parse_qsl(content, keep_blank_values=True))
+
+
+def bringing(answer: Request, fields: Mapping[str, str]) -> Request:
+    """Return Entra's answer with other fields, on the same way to the application."""
+    content = urlencode(fields)
+    if answer.method == "POST":
+        return replace(answer, body=content.encode())
+    return replace(answer, url=urlsplit(answer.url)._replace(query=content).geturl())
 
 
 def sign_in_requests(history: Iterable[Exchange], page: Page | None = None) -> list[SignInRequest]:
