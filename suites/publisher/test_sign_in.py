@@ -1,14 +1,17 @@
 """Single sign-on before activation: who may come in, and what is asked of them (LND, POL; scenarios G03, G11, G13)."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from fulfillment_conformance.emulator.faults import Rewrites
 from fulfillment_conformance.emulator.identity.settings import PERSONAL, STRANGER
-from fulfillment_conformance.interruptions import CannotArrange
+from fulfillment_conformance.interruptions import CannotArrange, Precondition
 from fulfillment_conformance.marketplace import Customer
 from fulfillment_conformance.marks import requirement
-from fulfillment_conformance.stage.calls import briefly, claims, form
-from fulfillment_conformance.stage.sign_in import BASIC_SCOPES, sign_in_requests
+from fulfillment_conformance.stage.calls import PURCHASE_TOKEN, briefly, claims, form, sent
+from fulfillment_conformance.stage.microsoft import kind_of
+from fulfillment_conformance.stage.sign_in import BASIC_SCOPES, bringing, brought_back, sign_in_requests
 
 NO_SIGN_IN = "claims.sign_in: the buyer was not sent to Entra, and the target file does not say that he should be"
 
@@ -138,11 +141,7 @@ def test_an_id_token_for_another_application_signs_nobody_in(microsoft, purchase
         page = purchase.visit()
         purchase.complete()
         activations = purchase.activations
-    exchanged = [
-        call
-        for call in microsoft.called("token", since=purchase.visited_at)
-        if form(call).get("grant_type") != "client_credentials"
-    ]
+    exchanged = [call for call in microsoft.called("token", since=purchase.visited_at) if _signs_in(call)]
     purchase.buyer = purchase.buyer.fresh()
     purchase.onboard()
 
@@ -157,6 +156,115 @@ def test_an_id_token_for_another_application_signs_nobody_in(microsoft, purchase
         actual=briefly(activations, otherwise=f"none; the page answered {page.answer.status_code}"),
         rests_on=[*exchanged, page.answer, *activations],
     )
+
+
+INVENTED = "a-value-that-nobody-gave-out"
+OTHERS_STATE = {
+    "with the state of another browser": lambda fields: fields,
+    "with a state that was never given out": lambda fields: fields | {"state": INVENTED},
+    "without state": lambda fields: {name: value for name, value in fields.items() if name != "state"},
+}
+"""Answers of Entra to a sign-in that another browser has begun."""
+
+OTHERS_NONCE = {
+    "with another nonce": lambda found: found | {"nonce": INVENTED},
+    "without nonce": lambda found: {name: value for name, value in found.items() if name != "nonce"},
+}
+"""ID tokens that do not belong to this sign-in."""
+
+
+@pytest.fixture
+def signs_in(microsoft):
+    """Let a buyer bring an answer of Entra's to the publisher; tell the page, and the calls that the sign-in led to.
+
+    Whoever sends him to Entra once more has not let him in: that second sign-in is not ended.
+    """
+
+    def bring(customer, answer, *others):
+        mark = microsoft.mark
+        page = customer.buyer.bring(answer)
+        tokens, ids = {each.token for each in (customer, *others)}, {each.id for each in (customer, *others)}
+        resolved = [call for call in microsoft.called("resolve", since=mark) if sent(call, PURCHASE_TOKEN) in tokens]
+        activated = [call for call in microsoft.called("activate", since=mark) if kind_of(call)[1] in ids]
+        return page, [*resolved, *activated]
+
+    return bring
+
+
+@pytest.fixture
+def own_sign_in(stage, signs_in):
+    """The request of a sign-in whose answer was brought by the browser that began it, and was taken.
+
+    It is the twin of those that are brought wrongly.
+    """
+    customer = stage.purchase()
+    answer = customer.visit_until_signed_in()
+    asked = sign_in_requests(customer.buyer.history)
+    if answer is None:
+        raise CannotArrange("the landing page sends nobody to Entra by itself, so that no answer can be brought back")
+    if urlsplit(answer.url).fragment:
+        raise CannotArrange("Entra's answer is a fragment, which the page's script reads; it is not tried in a browser")
+    page, calls = signs_in(customer, answer)
+    if not calls:
+        raise Precondition(
+            "no call shows that somebody has signed in: bringing back Entra's own answer led to neither resolve nor "
+            f"activate; the page answered {page.answer.status_code}"
+        )
+    return asked[-1]
+
+
+@requirement("LND-038")
+def test_an_answer_of_entra_counts_only_in_the_browser_that_asked_for_it(stage, own_sign_in, signs_in, check):
+    """Somebody has signed in and brings Entra's answer into a buyer's browser: it signs nobody in there.
+
+    The buyer is on his way to Entra himself, so that no answer is refused for want of a session.
+    """
+    for what, altered in OTHERS_STATE.items():
+        someone, buyer = stage.purchase(), stage.purchase()
+        answer = someone.visit_until_signed_in()
+        buyer.visit_until_signed_in()
+        page, calls = signs_in(buyer, bringing(answer, altered(brought_back(answer))), someone)
+
+        check("LND-038").that(
+            not calls,
+            expected=f"{what}: no sign-in, so neither resolve nor activate",
+            actual=briefly(calls, otherwise=f"none; the page answered {page.answer.status_code}"),
+            rests_on=[own_sign_in.exchange, page.answer, *calls],
+        )
+
+
+@requirement("LND-039")
+def test_an_id_token_of_another_sign_in_signs_nobody_in(stage, microsoft, own_sign_in, signs_in, check):
+    """The ID token has another nonce than the sign-in was asked for with, or none: nobody is signed in."""
+    identity = microsoft.emulator.identity
+    if not own_sign_in.parameters.get("nonce"):
+        check("LND-039").not_applicable(
+            "the sign-in is asked for without a nonce, which an ID token for a code may lack"
+        )
+        return
+    for what, altered in OTHERS_NONCE.items():
+
+        def replaced(fields, altered=altered):
+            if "id_token" not in fields:
+                return fields
+            return fields | {"id_token": identity.sign({}, altered(dict(claims(fields["id_token"]))))}
+
+        customer = stage.purchase()
+        answer = customer.visit_until_signed_in()
+        in_front = replaced(brought_back(answer))
+        microsoft.hide(in_front.get("id_token", INVENTED), "token")
+        with microsoft.disturbed(Rewrites(replaced, "ID token"), call="token"):
+            page, calls = signs_in(customer, bringing(answer, in_front))
+        fetched = [call for call in microsoft.called("token", since=customer.visited_at) if _signs_in(call)]
+        if "id_token" not in in_front and not fetched:
+            check("LND-039").undecided(f"{what}: the publisher has fetched no ID token", rests_on=[page.answer])
+            continue
+        check("LND-039").that(
+            not calls,
+            expected=f"{what}: no sign-in, so neither resolve nor activate",
+            actual=briefly(calls, otherwise=f"none; the page answered {page.answer.status_code}"),
+            rests_on=[own_sign_in.exchange, *fetched, page.answer, *calls],
+        )
 
 
 @requirement("LND-031")
@@ -198,6 +306,11 @@ def test_buyers_sign_in_with_another_application_than_the_one_that_calls_the_api
         actual=f"sign-in {', '.join(sorted(signing_in))}; API {', '.join(sorted(calling))}",
         rests_on=[*(request.exchange for request in requests), fetched[-1]],
     )
+
+
+def _signs_in(call):
+    """Whether a token request is for a buyer's token and not for the application's own."""
+    return form(call).get("grant_type") != "client_credentials"
 
 
 def _where(requests):

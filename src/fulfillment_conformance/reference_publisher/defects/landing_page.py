@@ -1,7 +1,10 @@
 """Landing pages that fail a buyer, or the publisher."""
 
+import asyncio
 import dataclasses
-from collections.abc import Callable
+import re
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -16,6 +19,7 @@ from fulfillment_conformance.reference_publisher.fulfillment import ApiRefused, 
 from fulfillment_conformance.reference_publisher.landing import purchase_token
 from fulfillment_conformance.reference_publisher.messages import Customer, Status, Subscription, text
 from fulfillment_conformance.reference_publisher.sessions import Session, User
+from fulfillment_conformance.reference_publisher.sign_in import EntraSignIn, SignInFailed
 
 
 @defect(
@@ -343,6 +347,75 @@ def accepts_id_tokens_for_others(publisher: ReferencePublisher) -> None:
     """An ID token is believed whatever application it is for."""
     if publisher.sign_in is not None:
         replace(publisher.sign_in, "is_for_us", lambda _claims: True)
+
+
+@defect("remembers-sign-ins-by-state-alone", breaks=["LND-038"])
+def remembers_sign_ins_by_state_alone(publisher: ReferencePublisher) -> None:
+    """What belongs to a sign-in is found by its state, whichever browser brings that back."""
+    sign_in = publisher.sign_in
+    if sign_in is None:
+        return
+    begin, finish = sign_in.begin, sign_in.finish
+    begun: dict[str, dict[str, Any]] = {}
+
+    async def begin_for_anybody(session: Session, *, choose_account: bool = False) -> str:
+        address = await begin(session, choose_account=choose_account)
+        begun[session.sign_in["state"]] = session.sign_in
+        return address
+
+    async def finish_for_anybody(session: Session, answer: Mapping[str, str]) -> User:
+        session.sign_in = begun.pop(answer.get("state", ""), session.sign_in)
+        return await finish(session, answer)
+
+    replace(sign_in, "begin", begin_for_anybody)
+    replace(sign_in, "finish", finish_for_anybody)
+
+
+@defect("looks-at-no-state", breaks=["LND-038"])
+def looks_at_no_state(publisher: ReferencePublisher) -> None:
+    """Entra's answer is taken whatever state it has, and neither a nonce nor a code verifier binds it to a browser."""
+    if publisher.sign_in is not None:
+        _redeeming(publisher.sign_in, lambda _flow, _answer: True, bound=False)
+
+
+@defect("looks-at-no-nonce", breaks=["LND-039"])
+def looks_at_no_nonce(publisher: ReferencePublisher) -> None:
+    """An ID token is believed whatever sign-in it was issued for."""
+    if publisher.sign_in is not None:
+        _redeeming(publisher.sign_in, lambda flow, answer: flow.get("state") == answer.get("state"))
+
+
+def _redeeming(
+    sign_in: EntraSignIn, accepts: Callable[[Mapping[str, Any], Mapping[str, str]], bool], *, bound: bool = True
+) -> None:
+    """Let codes be exchanged by hand: what msal would check is up to `accepts`, and the nonce up to nobody.
+
+    Unless it is `bound` the sign-in is asked for without nonce and code challenge.
+    """
+    begin = sign_in.begin
+
+    async def begin_by_hand(session: Session, *, choose_account: bool = False) -> str:
+        address = await begin(session, choose_account=choose_account)
+        return address if bound else re.sub(r"&(nonce|code_challenge|code_challenge_method)=[^&]*", "", address)
+
+    async def finish(session: Session, answer: Mapping[str, str]) -> User:
+        flow, session.sign_in = session.sign_in, {}
+        if not accepts(flow, answer):
+            raise SignInFailed("The sign-in could not be completed.")
+        verifier = {"code_verifier": flow.get("code_verifier", "")} if bound else {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            result = await asyncio.to_thread(
+                lambda: sign_in._application().acquire_token_by_authorization_code(
+                    answer.get("code", ""), list(sign_in.scopes), redirect_uri=sign_in.redirect_uri, data=verifier
+                )
+            )
+        if not isinstance(result.get("id_token_claims"), dict):
+            raise SignInFailed("The sign-in was not completed.")
+        return sign_in.user(result["id_token_claims"])
+
+    replace(sign_in, "begin", begin_by_hand)
+    replace(sign_in, "finish", finish)
 
 
 @defect("admits-everybody", breaks=["LND-031"])

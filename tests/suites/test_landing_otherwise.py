@@ -1,0 +1,225 @@
+"""Landing pages that work otherwise than the reference publisher's, rightly or wrongly, are judged as they deserve.
+
+Some activate during the visit and end at a portal on another host, some keep what a purchase token stands for, some are
+plain pages whose confirmation is a call.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from tests.suites.runs import Judged, judge
+
+from fulfillment_conformance.reference_publisher.accounts import Account
+from fulfillment_conformance.reference_publisher.landing import Landing
+from fulfillment_conformance.reference_publisher.messages import Status, Subscription
+from fulfillment_conformance.reference_publisher.sessions import Session
+from fulfillment_conformance.stage import opening
+from fulfillment_conformance.stage.embedded import embedded_service
+from fulfillment_conformance.stage.publisher import Service
+from fulfillment_conformance.target import Post, Step
+
+PORTAL = "https://portal.contoso.example"
+ELSEWHERE = (
+    f"the page leads to {PORTAL}, which the target file does not name; if it is part of the service, add it to "
+    "publisher.origins"
+)
+Meddle = Callable[[], None]
+
+
+def judged(folder: Path, meddle: Meddle, *only: str, defects: tuple[str, ...] = ()) -> Judged:
+    """Judge a reference publisher that was meddled with by some requirements."""
+    publisher = {"embedded": True, "defects": list(defects), "timeouts": {"effect": 1.0}}
+    target = {"role": "publisher", "publisher": publisher}
+    result = judge(target, folder, *(f"--only={each}" for each in only), meddle=meddle)
+    assert not result.blamed
+    return result
+
+
+def buyers_take(*steps: Step) -> None:
+    """Let buyers take other steps after the visit."""
+
+    def otherwise(*arguments: Any) -> Service:
+        return replace(embedded_service(*arguments), onboarding=steps)
+
+    setattr(opening, "embedded_service", otherwise)  # noqa: B010
+
+
+def activating_at_once(show: Callable[[Landing, Session, Subscription], Response]) -> None:
+    """Let the visit itself activate, and end in what `show` gives."""
+    buyers_take()
+    present = Landing.present
+
+    async def activate_and_present(self: Landing, session: Session, subscription: Subscription) -> Response:
+        if subscription.status is not Status.PENDING:
+            return await present(self, session, subscription)
+        async with self._accounts.lock(subscription.id):
+            account = self.set_up(subscription, "", subscription.beneficiary.email)
+            _, trouble = await self.activate(account, subscription)
+        return HTMLResponse(trouble, 502) if trouble else show(self, session, subscription)
+
+    setattr(Landing, "present", activate_and_present)  # noqa: B010
+
+
+def activate_during_the_visit() -> None:
+    """Activate what is resolved, without asking, and show the purchase."""
+    activating_at_once(lambda landing, session, subscription: landing.purchase_page(session, subscription))
+
+
+def end_at_a_portal() -> None:
+    """Activate during the visit, and send every buyer on to a portal on another host."""
+    activating_at_once(lambda _landing, _session, _subscription: RedirectResponse(PORTAL, 302))
+    open_page, present = Landing.open, Landing.present
+
+    async def open_or_leave(self: Landing, request: Request) -> Response:
+        response = await open_page(self, request)
+        return RedirectResponse(f"{PORTAL}/help", 302) if response.status_code in {200, 400} else response
+
+    async def present_elsewhere(self: Landing, session: Session, subscription: Subscription) -> Response:
+        response = await present(self, session, subscription)
+        return RedirectResponse(PORTAL, 302) if response.status_code == 200 else response
+
+    setattr(Landing, "open", open_or_leave)  # noqa: B010
+    setattr(Landing, "present", present_elsewhere)  # noqa: B010
+
+
+def test_a_page_on_a_host_that_nobody_has_named_decides_nothing(tmp_path: Path) -> None:
+    unseen = {"AAC-007", "GET-038", "LND-011", "LND-012", "LND-013", "LND-017", "LND-020", "LND-021", "LND-027"}
+    unseen |= {"LND-015", "LND-035", "RES-024"}
+    seen = {"ACT-004", "ACT-026", "LND-028", "LND-029", "LND-038"}
+    told = judged(tmp_path, end_at_a_portal, *unseen, *seen)
+
+    assert told.with_outcome("failed") == set()
+    assert told.with_outcome("undecided") == unseen
+    for each in told.why(unseen, "undecided"):
+        assert ELSEWHERE in each
+    evidence = (told.folder / "exchanges.jsonl").read_text(encoding="utf-8")
+    assert f'"url": "{PORTAL}' not in evidence
+
+
+def test_whoever_activates_during_the_visit_is_judged_on_failed_activations(tmp_path: Path) -> None:
+    told = judged(tmp_path, activate_during_the_visit, "ACT-023", "ACT-025", "ACT-026", "HDR-018")
+
+    assert told.with_outcome("passed") == {"ACT-023", "ACT-025", "ACT-026", "HDR-018"}
+
+
+@pytest.mark.parametrize(
+    ("defect", "broken"),
+    [("shows-failed-activations-as-active", {"ACT-023", "ACT-025"}), ("reads-the-answer-of-activate", {"ACT-026"})],
+)
+def test_whoever_activates_during_the_visit_and_misreads_the_answer_fails(
+    tmp_path: Path, defect: str, broken: set[str]
+) -> None:
+    told = judged(tmp_path, activate_during_the_visit, "ACT-023", "ACT-025", "ACT-026", defects=(defect,))
+
+    assert told.with_outcome("failed") == broken
+
+
+def keep_what_a_token_stands_for() -> None:
+    """Resolve each purchase token once, for whoever looks first, and keep what it stands for."""
+    kept: dict[str, Subscription] = {}
+    resolve, open_page = Landing.resolve, Landing.open
+
+    async def resolve_once(self: Landing, token: str) -> Subscription:
+        if token not in kept:
+            kept[token] = await resolve(self, token)
+        return kept[token]
+
+    async def resolve_first(self: Landing, request: Request) -> Response:
+        token = request.query_params.get("token")
+        if token is not None and request.method == "GET":
+            kept.setdefault(token, await resolve(self, token))
+        return await open_page(self, request)
+
+    setattr(Landing, "resolve", resolve_once)  # noqa: B010
+    setattr(Landing, "open", resolve_first)  # noqa: B010
+
+
+def keep_nothing_and_fail_now_and_then() -> None:
+    """Fail at every other visit, and keep what a token stands for."""
+    keep_what_a_token_stands_for()
+    open_page = Landing.open
+    opened = iter(range(10_000))
+
+    async def open_now_and_then(self: Landing, request: Request) -> Response:
+        if "token" in request.query_params and next(opened) % 2:
+            return HTMLResponse("try again", 503)
+        return await open_page(self, request)
+
+    setattr(Landing, "open", open_now_and_then)  # noqa: B010
+
+
+def test_what_a_token_stands_for_may_be_kept(tmp_path: Path) -> None:
+    told = judged(tmp_path, keep_what_a_token_stands_for, "LND-001")
+
+    assert told.with_outcome("passed") == {"LND-001"}
+
+
+def test_whoever_keeps_it_must_be_there_all_the_same(tmp_path: Path) -> None:
+    told = judged(tmp_path, keep_nothing_and_fail_now_and_then, "LND-001")
+
+    assert told.with_outcome("failed") == {"LND-001"}
+
+
+def confirm_by_a_call(page: Callable[[Session, Subscription], str]) -> None:
+    """Let the page be `page`, and let a call confirm what it shows."""
+    buyers_take(Post.model_validate({"post": "/signup/confirm", "json": {"id": "{subscription_id}"}}))
+    known: dict[str, Subscription] = {}
+
+    def plain(self: Landing, session: Session, subscription: Subscription, **_: Any) -> Response:
+        known[subscription.id] = subscription
+        return HTMLResponse(page(session, subscription))
+
+    async def confirm(self: Landing, request: Request) -> Response:
+        subscription = known[(await request.json())["id"]]
+        account: Account = self.set_up(subscription, "", subscription.beneficiary.email)
+        await self.activate(account, subscription)
+        return HTMLResponse("done")
+
+    setattr(Landing, "purchase_page", plain)  # noqa: B010
+    setattr(Landing, "confirm", confirm)  # noqa: B010
+
+
+def plain_page(session: Session, subscription: Subscription, *, with_all: bool, script: str) -> str:
+    """Show a purchase, or only its id, and perhaps run a script."""
+    assert session.user is not None
+    facts: Mapping[str, str] = {
+        "offer": subscription.offer_id,
+        "plan": subscription.plan_id,
+        "email": session.user.email,
+        "name": session.user.name,
+    }
+    all_of_it = (
+        "<p>{offer}, {plan}, {name}</p><form><input type=email name=mail value={email}><button>OK</button></form>"
+    )
+    return (all_of_it if with_all else "<p>{plan}</p>").format(**facts) + script
+
+
+ROWS = ("LND-011", "LND-012", "LND-013", "LND-020", "LND-021")
+SCRIPT = "<script src=/app.js></script>"
+
+
+@pytest.mark.parametrize(
+    ("with_all", "script", "outcomes"),
+    [
+        (True, "", ["passed"] * 5),
+        (True, SCRIPT, ["passed"] * 5),
+        (False, "", [*["failed"] * 4, "untestable"]),
+        (False, SCRIPT, ["untestable"] * 5),
+    ],
+    ids=["all", "all and a script", "nothing", "nothing but a script"],
+)
+def test_a_page_that_is_confirmed_by_a_call_is_judged_by_what_it_shows(
+    tmp_path: Path, with_all: bool, script: str, outcomes: list[str]
+) -> None:
+    page = functools.partial(plain_page, with_all=with_all, script=script)
+    told = judged(tmp_path, functools.partial(confirm_by_a_call, page), *ROWS)
+
+    assert [told.outcomes[each] for each in ROWS] == outcomes
+    for each in told.why(set(ROWS), "untestable"):
+        assert ("publisher.browser: the page runs scripts" in each) == bool(script)
