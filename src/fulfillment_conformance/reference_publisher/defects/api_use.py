@@ -163,6 +163,19 @@ def asks_for_a_token_per_call(publisher: ReferencePublisher) -> None:
     replace(tokens, "current", fresh)
 
 
+@defect("asks-for-a-token-per-purchase", breaks=["AUT-027"])
+def asks_for_a_token_per_purchase(publisher: ReferencePublisher) -> None:
+    """Every purchase token is resolved with a fresh access token, which the calls that follow share."""
+    tokens = publisher.access_tokens
+    resolve = publisher.api.resolve
+
+    async def resolve_afresh(token: str) -> Subscription:
+        await tokens.after_refusal(await tokens.current())
+        return await resolve(token)
+
+    replace(publisher.api, "resolve", resolve_afresh)
+
+
 @defect("keeps-expired-tokens", breaks=["AUT-010"])
 def keeps_expired_tokens(publisher: ReferencePublisher) -> None:
     """An access token is renewed once, after the first refusal; the second one is used for ever."""
