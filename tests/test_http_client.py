@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from fulfillment_conformance import http_transport
 from fulfillment_conformance.certificates import CertificateAuthority
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.exchange import Exchange, header
@@ -61,6 +62,12 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def seen() -> list[Exchange]:
     return []
+
+
+@pytest.fixture
+def _connections_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is between two requests."""
+    monkeypatch.setattr(http_transport, "_IDLE_SECONDS", 300.0)
 
 
 @pytest.fixture
@@ -200,6 +207,185 @@ def test_a_connection_that_the_server_closed_is_not_used_again(client: HttpClien
     for _ in range(3):
         assert client.send("GET", url).status == 200
         assert closed.acquire(timeout=LONG), "the server has not closed the connection"
+
+
+# --- kept connections that end ---
+
+
+class Keeping:
+    """A server that keeps connections open, and cuts some instead of answering.
+
+    It notes for each request which one it was on its connection; `cuts` says by that number, from 1, whether the
+    connection ends without a byte of an answer.
+    """
+
+    def __init__(self, cuts: Callable[[int], bool], *, beginning: bytes = b"") -> None:
+        self.requests: list[tuple[str, int]] = []
+        self._cuts = cuts
+        self._beginning = beginning
+
+    def __call__(self, connection: socket.socket) -> None:
+        number = 0
+        while request := read_request(connection):
+            number += 1
+            self.requests.append((request.split(b" ")[0].decode(), number))
+            if self._cuts(number):
+                connection.sendall(self._beginning)
+                return
+            connection.sendall(ok(b"x"))
+
+
+def second(number: int) -> bool:
+    return number == 2
+
+
+@pytest.mark.usefixtures("_connections_are_kept")
+def test_a_get_whose_kept_connection_ended_is_sent_once_more_on_a_fresh_one(
+    client: HttpClient, serve: Serve, seen: list[Exchange]
+) -> None:
+    server = Keeping(second)
+    url = serve(server)
+
+    first, exchange = client.send("GET", url, purpose="look"), client.send("GET", url, purpose="look")
+
+    assert (first.status, first.purpose) == (200, "look")
+    assert (exchange.status, exchange.response_body, exchange.error) == (200, b"x", None)
+    assert exchange.purpose == "look; sent twice, for the server closed a kept connection as the first went out"
+    assert seen == [first, exchange]
+    assert server.requests == [("GET", 1), ("GET", 2), ("GET", 1)]
+
+
+@pytest.mark.usefixtures("_connections_are_kept")
+def test_the_connection_for_the_second_request_is_made_for_it_even_if_others_are_kept(
+    client: HttpClient, serve: Serve
+) -> None:
+    together = threading.Barrier(2)
+    server = Keeping(second)
+
+    def deal(connection: socket.socket) -> None:
+        connection.recv(1, socket.MSG_PEEK)
+        together.wait(LONG)
+        server(connection)
+
+    def attend_later(connection: socket.socket) -> None:
+        (server if len(server.requests) >= 2 else deal)(connection)
+
+    url = serve(attend_later)
+    threads = [threading.Thread(target=client.send, args=("GET", url)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert server.requests == [("GET", 1), ("GET", 1)], "two connections are kept"
+    assert client.send("GET", url).status == 200
+    assert server.requests[2:] == [("GET", 2), ("GET", 1)]
+
+
+@pytest.mark.usefixtures("_connections_are_kept")
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT", "HEAD"])
+def test_no_other_request_is_sent_twice(client: HttpClient, serve: Serve, seen: list[Exchange], method: str) -> None:
+    server = Keeping(second)
+    url = serve(server)
+
+    client.send("GET", url)
+    exchange = client.send(method, url, content=b"" if method == "HEAD" else b"{}")
+
+    assert exchange.status is None
+    assert (exchange.error or "").startswith("KeptConnectionEnded: RemoteProtocolError: ")
+    assert exchange.purpose == ""
+    assert len(seen) == 2
+    assert server.requests == [("GET", 1), (method, 2)]
+
+
+def test_a_request_that_fails_on_a_fresh_connection_is_not_sent_again(client: HttpClient, serve: Serve) -> None:
+    server = Keeping(lambda number: True)
+    url = serve(server)
+
+    for sent in (1, 2):
+        exchange = client.send("GET", url)
+
+        assert exchange.status is None
+        assert (exchange.error or "").startswith("RemoteProtocolError")
+        assert len(server.requests) == sent
+
+
+@pytest.mark.usefixtures("_connections_are_kept")
+def test_a_server_that_fails_on_the_fresh_connection_too_gave_no_answer(
+    client: HttpClient, serve: Serve, seen: list[Exchange]
+) -> None:
+    begun: list[int] = []
+    server = Keeping(lambda number: number == 2 or len(begun) > 1)
+
+    def deal(connection: socket.socket) -> None:
+        begun.append(1)
+        server(connection)
+
+    url = serve(deal)
+    client.send("GET", url)
+    exchange = client.send("GET", url)
+
+    assert exchange.status is None
+    assert (exchange.error or "").startswith("RemoteProtocolError")
+    assert "sent twice" in exchange.purpose
+    assert server.requests == [("GET", 1), ("GET", 2), ("GET", 1)]
+    assert len(seen) == 2
+
+
+@pytest.mark.usefixtures("_connections_are_kept")
+def test_an_answer_that_has_begun_is_an_answer(client: HttpClient, serve: Serve) -> None:
+    server = Keeping(second, beginning=b"HTTP/1.1 200")
+    url = serve(server)
+
+    client.send("GET", url)
+    exchange = client.send("GET", url)
+
+    assert exchange.status is None
+    assert (exchange.error or "").startswith("RemoteProtocolError")
+    assert len(server.requests) == 2
+
+
+@pytest.mark.usefixtures("_connections_are_kept")
+def test_a_kept_connection_that_stays_silent_is_waited_for_and_not_asked_again(
+    client: HttpClient, serve: Serve
+) -> None:
+    given_up = threading.Event()
+    server = Keeping(second)
+
+    def deal(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(ok(b"x"))
+        server.requests.append(("GET", 1))
+        given_up.wait(LONG)
+
+    url = serve(deal)
+    client.send("GET", url)
+    exchange = client.send("GET", url, timeout=SHORT)
+    given_up.set()
+
+    assert (exchange.error or "").startswith("ReadTimeout")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("_connections_are_kept")
+def test_whoever_counts_requests_is_asked_before_the_second(serve: Serve, seen: list[Exchange]) -> None:
+    class SpentError(Exception):
+        pass
+
+    class Counting(HttpClient):
+        def about_to_repeat(self) -> None:
+            raise SpentError
+
+    server = Keeping(second)
+    url = serve(server)
+    with Counting(observer=seen.append, timeout=LONG) as client:
+        client.send("GET", url)
+        with pytest.raises(SpentError):
+            client.send("GET", url)
+
+    assert [each.status for each in seen] == [200, None]
+    assert (seen[1].error or "").startswith("KeptConnectionEnded: ")
+    assert len(server.requests) == 2
 
 
 # --- nobody there, or nobody who speaks HTTP ---

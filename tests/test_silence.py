@@ -6,10 +6,15 @@ from typing import Any, cast
 
 import pytest
 
+from fulfillment_conformance import http_transport
 from fulfillment_conformance.checks import Checks
+from fulfillment_conformance.emulator import Emulator
+from fulfillment_conformance.emulator.faults import BreaksOff
 from fulfillment_conformance.exchange import Exchange, Party
+from fulfillment_conformance.http_client import HttpClient
 from fulfillment_conformance.interruptions import TargetGone
 from fulfillment_conformance.run import Run
+from fulfillment_conformance.serving import serve
 from fulfillment_conformance.silence import SilenceWatch
 
 
@@ -94,3 +99,29 @@ def test_what_gets_no_answer_between_tests_is_nobodys() -> None:
 
     assert run.gone is None
     assert run.unanswered == []
+
+
+@pytest.mark.parametrize(
+    ("cut", "failed"),
+    [
+        (1, []),  # a kept connection that ended as the request went out: sent again, and answered
+        (1000, ["LST-001"]),
+    ],
+)
+def test_a_target_that_cuts_fresh_connections_too_is_blamed(
+    cut: int, failed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_transport, "_IDLE_SECONDS", 300.0)  # however busy the machine is
+    run, checks = a_run(), Recorded()
+    emulator = Emulator()
+    with serve(emulator.app) as serving:
+        url = f"{serving.url}/api/saas/subscriptions"
+        probe = HttpClient()
+        watch = SilenceWatch("marketplace", lambda: probe.send("GET", url).status is not None)
+        with probe, HttpClient(observer=watch.notice) as client, watch.during_test(run, cast("Checks", checks)):
+            assert client.send("GET", url).status == 401
+            emulator.faults.add(BreaksOff(), call="list_subscriptions", times=cut)
+            answered = client.send("GET", url).status is not None
+
+    assert answered == (not failed)
+    assert [claim for claim, _ in checks.failed] == failed

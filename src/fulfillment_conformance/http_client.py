@@ -18,12 +18,13 @@ import httpx2
 
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.exchange import Exchange, HeaderList, Observer, Party, header, ignore
-from fulfillment_conformance.http_transport import DeadlineTransport
+from fulfillment_conformance.http_transport import DeadlineTransport, KeptConnectionEnded
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a response that are read, before and after decompression; the rest is not fetched."""
 
 
+_SENT_TWICE = "sent twice, for the server closed a kept connection as the first went out"
 _DEFAULT_HEADERS = (
     (b"accept", b"*/*"),
     (b"accept-encoding", b"identity"),
@@ -90,7 +91,7 @@ class HttpClient:
         self.observer = observer
         self.timeout = timeout
         self._addresses = dict(addresses or {})
-        # The bare transport: no redirects, no cookies, no proxy or CA variables of the machine, no retries.
+        # The bare transport: no redirects, no cookies, no proxy or CA variables of the machine, no retries of its own.
         self._transport = DeadlineTransport(tls if tls is not None else trust(), addresses)
 
     def send(
@@ -107,6 +108,9 @@ class HttpClient:
         observed: bool = True,
     ) -> Exchange:
         """Make one exchange and return it, also when no answer came.
+
+        A GET that went out on a kept connection, which ended before a byte of the answer, is sent once more, on a
+        connection made for it; the exchange says so in its purpose.
 
         Args:
             method: HTTP method, sent as it is.
@@ -140,19 +144,49 @@ class HttpClient:
                 extensions={"timeout": {"read": limit, "pool": limit}},
             )
             exchange.request_headers = _pairs(request.headers)
-            response = self._transport.handle_request(request)
             try:
-                exchange.status = response.status_code
-                exchange.response_headers = _pairs(response.headers)
-                _read(response, exchange, deadline=started + limit)
-            finally:
-                response.close()
+                self._receive(request, exchange, deadline=started + limit)
+            except KeptConnectionEnded as ended:
+                # No retry of a verdict: a server may close an idle connection whenever it likes, and the client cannot
+                # know before it sends (RFC 9112, section 9.3.1). Whoever shares a connection between requests has to
+                # expect it, or blames servers for it that do nothing wrong. A server that fails on a connection made
+                # for the request has no such excuse, and a request that changes something may have been carried out.
+                if method != "GET":
+                    raise
+                exchange.error = _told(ended)
+                self._ask_to_repeat(exchange if observed else None)
+                exchange.error, exchange.purpose = None, "; ".join(filter(None, (purpose, _SENT_TWICE)))
+                started = time.monotonic()
+                self._receive(request, exchange, deadline=started + limit, fresh=True)
         except _FAILURES as error:
-            exchange.error = exchange.error or ": ".join(filter(None, (type(error).__name__, str(error))))
+            exchange.error = exchange.error or _told(error)
         exchange.seconds = time.monotonic() - started
         if observed:
             self.observer(exchange)
         return exchange
+
+    def about_to_repeat(self) -> None:
+        """Do nothing: a request is about to be sent a second time, and whoever counts requests may count it here.
+
+        What it raises ends the exchange, which then stays without an answer.
+        """
+
+    def _ask_to_repeat(self, observed: Exchange | None) -> None:
+        try:
+            self.about_to_repeat()
+        except BaseException:
+            if observed is not None:
+                self.observer(observed)  # the first request did go out
+            raise
+
+    def _receive(self, request: httpx2.Request, exchange: Exchange, *, deadline: float, fresh: bool = False) -> None:
+        response = self._transport.handle_request(request, fresh=fresh)
+        try:
+            exchange.status = response.status_code
+            exchange.response_headers = _pairs(response.headers)
+            _read(response, exchange, deadline=deadline)
+        finally:
+            response.close()
 
     def place_of(self, host: str, port: int) -> tuple[str, int]:
         """Return what is connected to for a host and port, for whoever has to open a connection by himself."""
@@ -174,6 +208,10 @@ class HttpClient:
 def connection_failed(exchange: Exchange) -> bool:
     """Whether nobody listens at the address: the request was never taken in."""
     return exchange.status is None and (exchange.error or "").startswith(("ConnectError", "ConnectTimeout"))
+
+
+def _told(error: Exception) -> str:
+    return ": ".join(filter(None, (type(error).__name__, str(error))))
 
 
 def _raw(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

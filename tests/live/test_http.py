@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from tests.live.account import DOOMED, FLAT, SEATS, UNLISTED, Account, account, subscriptions
 
-from fulfillment_conformance.emulator.faults import Answers
+from fulfillment_conformance import http_transport
+from fulfillment_conformance.emulator.faults import Answers, BreaksOff
 from fulfillment_conformance.errors import EnvironmentUnavailable
+from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.live.guard import Forbidden
 from fulfillment_conformance.live.http import Halted
 from fulfillment_conformance.live.ledger import BudgetSpent
@@ -241,6 +243,52 @@ def workers(acc: Account, count: int, work: Any) -> Iterator[None]:
     for thread in threads:
         thread.join()
     yield
+
+
+@pytest.fixture
+def _connections_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is between two requests."""
+    monkeypatch.setattr(http_transport, "_IDLE_SECONDS", 300.0)
+
+
+@pytest.mark.usefixtures("_connections_are_kept")
+def test_a_request_that_is_sent_twice_is_counted_twice(acc: Account) -> None:
+    with acc.service() as service:
+        service.client.list_subscriptions()
+        acc.emulator.faults.add(BreaksOff(), call="get_subscription", times=1)
+        before = service.http.ledger.used()
+
+        answer = service.client.get_subscription(FLAT)
+
+        assert answer.status_code == 200
+        assert service.http.ledger.used() - before == 2
+        assert "sent twice" in answer.exchange.purpose
+
+
+@pytest.mark.usefixtures("_connections_are_kept")
+def test_a_request_is_not_sent_twice_if_that_is_more_than_the_day_has_left(tmp_path: Path) -> None:
+    seen: list[Exchange] = []
+    # Two for the token, one for the list, and one to be cut off.
+    with account(tmp_path, {"requests_per_day": 4}) as acc, acc.service(observer=seen.append) as service:
+        service.client.list_subscriptions()
+        acc.emulator.faults.add(BreaksOff(), call="get_subscription", times=1)
+
+        with pytest.raises(BudgetSpent):
+            service.client.get_subscription(FLAT)
+
+        assert service.http.ledger.used() == 4
+        assert (seen[-1].method, seen[-1].status) == ("GET", None)
+        assert (seen[-1].error or "").startswith("KeptConnectionEnded")
+
+
+def test_a_change_is_never_sent_twice(acc: Account) -> None:
+    acc.emulator.faults.add(BreaksOff(), call="change_subscription", times=1)
+    with acc.service() as service:
+        answer = service.client.change_plan(FLAT, "gold")
+
+        assert answer.status_code is None
+        assert [path for path in paths(acc) if path.startswith("PATCH")] == [f"PATCH /{FLAT}"]
+        assert [change.state for change in service.http.ledger.changes()] == ["begun"]
 
 
 def test_parallel_workers_never_exceed_the_budget(tmp_path: Path) -> None:

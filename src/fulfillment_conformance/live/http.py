@@ -191,6 +191,16 @@ class LiveHttp(HttpClient):
 
     # --- one request ---
 
+    def about_to_repeat(self) -> None:
+        """Count a request that goes out a second time as another one.
+
+        Raises:
+            BudgetSpent: the requests of these 24 hours are used up.
+            Halted: the kill switch is on.
+            EnvironmentUnavailable: the service asks for more patience than a run has.
+        """
+        self._take()
+
     def _take(self) -> None:
         self._look_at_the_switch()
         left = self.ledger.take(undoing=self._is_undoing)
