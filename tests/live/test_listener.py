@@ -267,7 +267,8 @@ def test_silence_ends_when_its_sender_hangs_up(post: Post) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=300) | st.text(max_size=100).map(str.encode) | st.just(b"[" * 50_000),
-    authorization=st.none() | st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=80).map(str.strip),
+    authorization=st.none()
+    | st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=80).map(str.strip),
     path=st.sampled_from(["/webhook", "/landing?token=", "/landing?token=%ff%fe&token=", "/landing?%", "/webhook?x"]),
     method=st.sampled_from(["GET", "POST", "HEAD", "PUT", "BREW"]),
 )
