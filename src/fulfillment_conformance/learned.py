@@ -1,9 +1,9 @@
 """Finds known values in a text, however they are spelled: percent-encoded, HTML-escaped, JSON-escaped, also nested.
 
 The text is read at several levels, each one layer of escapes below the other, and every level is searched for all
-values at once. The search looks only at every k-th position: a value of at least 2k-1 characters that occurs in the
-text covers one such position whole, so an index of the value's first k pieces of length k finds it. Its cost grows with
-the length of the text, not with the number of values.
+values at once. The search looks only at every k-th position: the last 2k-1 characters of a value that occurs in the
+text cover one such position whole, so an index of the value's last k pieces of length k finds it. Its cost grows with
+the length of the text, not with the number of values: tokens begin alike, but each has an end of its own.
 
 A blank and a plus sign count as the same character: forms write one for the other, and receivers that decode a token
 wrongly show it with blanks.
@@ -59,6 +59,8 @@ class _Piece:
 class _Layer:
     """A text one layer of escapes below another one, and where each unescaped part came from."""
 
+    __slots__ = ("_above", "_parts", "text")
+
     def __init__(
         self, text: str, above: "_Layer | None" = None, parts: Sequence[tuple[int, int, int, int]] = ()
     ) -> None:
@@ -108,6 +110,7 @@ class LearnedValues:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pieces: dict[int, dict[str, tuple[_Piece, ...]]] = {}
+        self._indexed: dict[str, tuple[str, str]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pieces)
@@ -121,22 +124,25 @@ class LearnedValues:
         spellings = dict.fromkeys(_same_length(layer.text) for layer in _layers(value))
         with self._lock:
             for wanted in spellings:
-                if len(wanted) >= SHORTEST:
+                if len(wanted) >= SHORTEST and wanted not in self._indexed:
                     self._index(wanted, value, kind)
+                    self._indexed[wanted] = value, kind
         return min(map(len, spellings))
+
+    def kind_of(self, value: str) -> str | None:
+        """Return the kind of a learned value, spelled as it was learned; None for any other text."""
+        known, kind = self._indexed.get(_same_length(value), ("", ""))
+        return kind if known == value else None
 
     def _index(self, wanted: str, value: str, kind: str) -> None:
         size = _LONGEST_PIECE
         while 2 * size - 1 > len(wanted):
             size //= 2
         pieces = self._pieces.setdefault(size, {})
-        for offset in range(size):
+        for offset in range(len(wanted) - 2 * size + 1, len(wanted) - size + 1):
             text = wanted[offset : offset + size]
-            known = pieces.get(text, ())
-            if any(piece.wanted == wanted and piece.offset == offset for piece in known):
-                return
             # A new tuple instead of a longer list: another thread may be searching.
-            pieces[text] = (*known, _Piece(offset, wanted, value, kind))
+            pieces[text] = (*pieces.get(text, ()), _Piece(offset, wanted, value, kind))
 
     def occurrences(self, text: str) -> list[Occurrence]:
         """Return every place where a value stands, in no order; places may overlap."""

@@ -89,7 +89,7 @@ _SHORTEST_LEARNED_BY_PLACE = 16
 """Characters; a cookie `theme=dark` must not hide that word everywhere."""
 _LONGEST_MAILBOX = 320
 _LONGEST_REMEMBERED = 64
-_MOST_REMEMBERED = 10_000
+_MOST_REMEMBERED_OF_A_LENGTH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Redactor:
         """What tells this run from others, the same in all of its workers; it tells nothing about the key."""
         self._learned = LearnedValues()
         self._by_place: set[str] = set()
-        self._clean: set[str] = set()
+        self._clean: list[set[str]] = [set() for _ in range(_LONGEST_REMEMBERED + 1)]  # by length
         for secret in learned:
             self.learn(secret)
 
@@ -122,20 +122,20 @@ class Redactor:
         Values of fewer than four characters are passed over: they stand in every text by chance.
         """
         shortest = self._learned.add(secret, kind)
-        if shortest <= _LONGEST_REMEMBERED:  # in no spelling does a remembered text hold a longer one
+        for length in range(shortest, _LONGEST_REMEMBERED + 1):  # in no spelling does a shorter text hold it
             # A new set instead of an emptied one: a thread that began before this value was known adds to the old one.
-            self._clean = set()
+            self._clean[length] = set()
 
     def placeholder(self, kind: str, value: str) -> str:
         """Return what stands in for a value: equal for equal values, telling nothing else about them."""
-        digest = hmac.new(self.key, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+        digest = hmac.digest(self.key, value.encode("utf-8", "surrogatepass"), "sha256").hex()
         return f"[{kind}:{digest[:8]}]"
 
     def text(self, value: str) -> str:
         """Redact free text: learned values, JWTs, e-mail addresses, and what secret names stand before."""
         # Keys, ids and dates come again and again: remember the short ones that were found clean.
-        clean = self._clean
-        if not value or value in clean:
+        clean = self._clean[len(value)] if len(value) <= _LONGEST_REMEMBERED else None
+        if not value or (clean is not None and value in clean):
             return value
         parts: list[str] = []
         taken = 0
@@ -143,7 +143,7 @@ class Redactor:
             parts += [self._without_secrets(value[taken : placeholder.start()], first=not parts), placeholder.group()]
             taken = placeholder.end()
         redacted = "".join([*parts, self._without_secrets(value[taken:], first=not parts)])
-        if redacted == value and len(value) <= _LONGEST_REMEMBERED and len(clean) < _MOST_REMEMBERED:
+        if clean is not None and redacted == value and len(clean) < _MOST_REMEMBERED_OF_A_LENGTH:
             clean.add(value)
         return redacted
 
@@ -264,6 +264,9 @@ class Redactor:
 
     def _stand_in(self, kind: str, value: str) -> str:
         """Return the placeholder of a value that is secret by its place, the known one if there is one."""
+        learned = self._learned.kind_of(value)
+        if learned is not None:
+            return self.placeholder(learned, value)
         known = self.text(value)
         self._learn_by_place(value, kind)
         if _PLACEHOLDER.fullmatch(known):
