@@ -46,6 +46,35 @@ async def test_a_purchase_is_resolved_activated_and_shown(sandbox: Sandbox) -> N
     assert (shown.json()["quantity"], shown.json()["saasSubscriptionStatus"]) == (7, "Subscribed")
 
 
+@pytest.mark.parametrize(
+    ("plan", "bought", "named"),
+    [("silver", None, ""), ("silver", None, " "), ("team", 7, "7"), ("team", 7, " 7")],
+)
+@pytest.mark.parametrize("profile", ["documented", "observed"])
+async def test_activate_takes_seats_as_the_samples_and_resolve_have_them(
+    open_sandbox: OpenSandbox, profile: str, plan: str, bought: int | None, named: str
+) -> None:
+    sandbox = await open_sandbox(profile=profile)
+    wishes = {} if bought is None else {"quantity": bought}
+    path = f"/{(await sandbox.buy(plan, **wishes))['subscriptionId']}"
+    activated = await sandbox.api("POST", f"{path}/activate", {"planId": plan, "quantity": named})
+    shown = await sandbox.api("GET", path)
+
+    assert activated.status_code == 200, activated.text
+    assert shown.json()["saasSubscriptionStatus"] == "Subscribed"
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [("seven", "QuantityInvalid"), ("7.5", "QuantityInvalid"), ("8", "QuantityMismatch")],
+)
+async def test_activate_refuses_text_that_is_not_the_number_bought(sandbox: Sandbox, named: str, expected: str) -> None:
+    bought = await sandbox.buy("team", quantity=7)
+    refused = await sandbox.api("POST", f"/{bought['subscriptionId']}/activate", {"planId": "team", "quantity": named})
+
+    assert (refused.status_code, code(refused)) == (400, expected)
+
+
 async def test_the_list_goes_on_with_an_absolute_link_that_survives_encoding(sandbox: Sandbox) -> None:
     ids = [(await sandbox.buy())["subscriptionId"] for _ in range(101)]
     first = (await sandbox.api("GET", "")).json()

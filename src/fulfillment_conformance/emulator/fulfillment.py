@@ -40,6 +40,7 @@ OPERATIONS: Final = tuple(dict.fromkeys(name for methods in PATHS.values() for n
 
 _TRACE_ID = re.compile(r"[\x21-\x7e]{1,256}")
 _JSON_TYPE = re.compile(r"application/([\w.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
+_SEATS_AS_TEXT = re.compile(r" *[0-9]{1,9} *")
 _ONE_TEXT_FOR_ALL = (
     "The access token is missing, invalid or expired, or its application is not the one in the technical details of "
     "the offer."
@@ -141,11 +142,14 @@ class FulfillmentApi:
         return Reply(200, self._wire.resolved(subscription))
 
     def activate(self, request: Request, caller: Caller) -> Reply:
-        """POST /{id}/activate: the plan and seats in the body, if any, are the purchased ones."""
+        """POST /{id}/activate: the plan and seats in the body, if any, are the purchased ones.
+
+        Seats may be text, and empty for flat plans, as on the page of 06/2020 and as resolve may have given them.
+        """
         plan_id, quantity = None, None
         if request.body.strip():
             document = self.read_document(request)
-            plan_id, quantity = _plan_in(document), _quantity_in(document)
+            plan_id, quantity = _plan_in(document), _quantity_in(_with_number_of_seats(document))
         self._market.activate(
             caller,
             request.ids["subscription_id"],
@@ -262,6 +266,16 @@ def _plan_in(document: Mapping[str, Any]) -> str | None:
     if plan_id is not None and not isinstance(plan_id, str):
         raise Refused(400, "PlanIdInvalid", f"planId is {plan_id!r}; send the id of a plan as a string.")
     return plan_id
+
+
+def _with_number_of_seats(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a body with its quantity as a number if it is numeric text, and with none if it is blank."""
+    seats = document.get("quantity")
+    if not isinstance(seats, str):
+        return document
+    if not seats.strip():
+        return {**document, "quantity": None}
+    return {**document, "quantity": int(seats)} if _SEATS_AS_TEXT.fullmatch(seats) else document
 
 
 def _quantity_in(document: Mapping[str, Any]) -> int | None:
