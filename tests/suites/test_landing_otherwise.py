@@ -103,19 +103,23 @@ def test_a_page_on_a_host_that_nobody_has_named_decides_nothing(tmp_path: Path) 
 
 
 def test_whoever_activates_during_the_visit_is_judged_on_failed_activations(tmp_path: Path) -> None:
-    told = judged(tmp_path, activate_during_the_visit, "ACT-023", "ACT-025", "ACT-026", "HDR-018")
+    told = judged(tmp_path, activate_during_the_visit, "ACT-023", "ACT-025", "ACT-026", "HDR-032")
 
-    assert told.with_outcome("passed") == {"ACT-023", "ACT-025", "ACT-026", "HDR-018"}
+    assert told.with_outcome("passed") == {"ACT-023", "ACT-025", "ACT-026", "HDR-032"}
 
 
 @pytest.mark.parametrize(
     ("defect", "broken"),
-    [("shows-failed-activations-as-active", {"ACT-023", "ACT-025"}), ("reads-the-answer-of-activate", {"ACT-026"})],
+    [
+        ("shows-failed-activations-as-active", {"ACT-023", "ACT-025"}),
+        ("reads-the-answer-of-activate", {"ACT-026"}),
+        ("gives-up-at-silence", {"HDR-032"}),
+    ],
 )
 def test_whoever_activates_during_the_visit_and_misreads_the_answer_fails(
     tmp_path: Path, defect: str, broken: set[str]
 ) -> None:
-    told = judged(tmp_path, activate_during_the_visit, "ACT-023", "ACT-025", "ACT-026", defects=(defect,))
+    told = judged(tmp_path, activate_during_the_visit, *broken, defects=(defect,))
 
     assert told.with_outcome("failed") == broken
 

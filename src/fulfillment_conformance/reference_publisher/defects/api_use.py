@@ -232,7 +232,7 @@ def gives_up_at_429(publisher: ReferencePublisher) -> None:
     _never_repeating(publisher, lambda status: status in {429, 503})
 
 
-@defect("gives-up-at-silence", breaks=["OPP-020"])
+@defect("gives-up-at-silence", breaks=["HDR-032", "OPP-020"])
 def gives_up_at_silence(publisher: ReferencePublisher) -> None:
     """A call that is not answered in time is not repeated."""
     _never_repeating(publisher, lambda status: status is None)
