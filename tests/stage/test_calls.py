@@ -1,5 +1,6 @@
 """Tests of reading what a publisher's calls say, without ever raising."""
 
+import json
 from typing import Any
 
 import jwt
@@ -7,7 +8,18 @@ import pytest
 
 from fulfillment_conformance.answers import ABSENT
 from fulfillment_conformance.exchange import Exchange
-from fulfillment_conformance.stage.calls import answered, bearer, brief, briefly, claims, document, form, query, sent
+from fulfillment_conformance.stage.calls import (
+    answered,
+    bearer,
+    brief,
+    briefly,
+    claims,
+    document,
+    form,
+    query,
+    refused_for_its_values,
+    sent,
+)
 
 SUBSCRIPTIONS = "https://market.example/api/saas/subscriptions"
 
@@ -92,3 +104,22 @@ def test_a_call_is_named_in_a_few_words(url: str, status: int | None, words: str
 def test_several_calls_are_named_and_none_said() -> None:
     assert briefly([call(), call(status=404)], otherwise="nothing") == "PATCH / -> 200; PATCH / -> 404"
     assert briefly([], otherwise="nothing") == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "refused"),
+    [
+        (400, "QuantityMismatch", True),
+        (400, "PlanMismatch", True),
+        (400, "BadRequest", False),
+        (409, "PlanMismatch", False),
+        (400, None, False),
+    ],
+)
+def test_activate_may_be_refused_for_the_values_that_it_names(status: int, code: str | None, refused: bool) -> None:
+    error = {"error": {"code": code, "message": "The body names 1 seats."}} if code else {"error": "no object"}
+    told = refused_for_its_values(call(status=status, body=json.dumps(error).encode()))
+
+    assert told.startswith("The body names 1 seats. The live service was seen not to look") == refused
+    assert bool(told) == refused
+    assert refused_for_its_values(call(status=400, body=b"[]")) == ""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -324,8 +325,9 @@ def test_a_purchase_that_is_not_activated_is_a_precondition(stage: Stage, servic
     with stage.microsoft.disturbed(Answers(500), call="activate"), pytest.raises(Precondition) as failed:
         stage.purchase().onboard()
 
-    assert "the purchase was not activated (ACT-004): activate was answered 500; its page answered " in str(
-        failed.value
+    assert str(failed.value) == (
+        "the purchase was not activated (ACT-004): activate was answered 500; the first failing step: POST "
+        "/signup/confirm answered 502"
     )
     assert failed.value.exchange is not None
     assert failed.value.exchange.status == 500
@@ -336,7 +338,49 @@ def test_a_page_that_leads_nowhere_is_not_waited_for(stage: Stage, service: Any)
 
     with pytest.raises(
         Precondition,
-        match=r"the publisher did not call activate; its page answered 200 \(the page at .* no form that matches",
+        match=r"the publisher did not call activate; the first failing step: the page at .* no form that matches",
+    ):
+        stage.purchase().onboard()
+
+
+def test_the_course_of_a_visit_is_told(stage: Stage, service: Any) -> None:
+    customer = stage.purchase()
+    assert customer.course == "no page was opened"
+    customer.visit()
+    customer.complete()
+    assert customer.course == "no step failed, and the page answered 200"
+    assert customer.refused_access == []
+
+    service(onboarding=(Get(get="/nowhere"), SubmitForm(submit="#no-such-form")))
+    customer = stage.purchase()
+    customer.visit()
+    customer.complete()
+    assert customer.course == "the first failing step: GET /nowhere answered 404"
+    customer.visit()
+    assert customer.course == "no step failed, and the page answered 200"
+
+
+def test_what_entra_has_refused_on_the_way_is_told(tmp_path: Path) -> None:
+    with staged(tmp_path, "{embedded: true, defects: [asks-for-the-scope-by-address]}").opened() as stage:
+        customer = stage.purchase()
+        customer.visit()
+        customer.complete()
+        asked = customer.refused_access
+
+        assert [call.status for call in asked] == [400] * len(asked)
+        assert asked == stage.microsoft.access_token_requests()
+        assert customer.course.startswith("the first failing step: GET /signup answered 503; Entra had refused POST /")
+        assert ": 400 invalid_resource, AADSTS500011: The resource principal named " in customer.course
+        customer.visited_at = stage.microsoft.mark
+        assert customer.refused_access == asked  # of the whole run, where the visit has led to none
+
+
+def test_an_activation_for_other_seats_is_named_as_such(tmp_path: Path) -> None:
+    with (
+        staged(tmp_path, "{embedded: true, defects: [buys-one-seat-of-everything]}").opened() as stage,
+        pytest.raises(
+            Precondition, match=r"not activated \(ACT-006\): activate was answered 400: The body names 1 seats"
+        ),
     ):
         stage.purchase().onboard()
 

@@ -209,6 +209,18 @@ def test_calls_are_told_apart_by_kind_subscription_and_time() -> None:
     assert microsoft.called("activate", of="s2") == []
 
 
+def test_requests_for_tokens_of_the_publishers_own_are_told_from_sign_ins() -> None:
+    microsoft = alone()
+    grants = ["client_credentials", "authorization_code", "refresh_token", ""]
+    calls = [exchange("POST", "/t1/oauth2/v2.0/token", receiver="identity") for _ in grants]
+    for call, grant in zip(calls, grants, strict=True):
+        call.request_body = f"grant_type={grant}".encode() if grant else b""
+        microsoft.notice(call)
+
+    assert microsoft.access_token_requests() == [calls[0], calls[3]]
+    assert microsoft.access_token_requests(since=1) == [calls[3]]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "kind"),
     [

@@ -134,7 +134,7 @@ def test_by_a_program(stage: Stage) -> None:
     ],
 )
 def test_a_program_that_fails_is_told_of(stage: Stage, command: list[str], problem: str) -> None:
-    with pytest.raises(Precondition, match=re.escape(f"(command {command[0]}: {problem})")):
+    with pytest.raises(Precondition, match=re.escape(f"the first failing step: command {command[0]}: {problem}")):
         buyer(stage, {"command": command}).onboard()
 
 

@@ -4,16 +4,20 @@ What is a publisher's own choice fails nothing. What hides what a requirement as
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from tests.suites.runs import Judged, judge
 
+from fulfillment_conformance.reference_publisher.access_tokens import AccessTokens, AccessTokenUnavailable
 from fulfillment_conformance.reference_publisher.accounts import Account
 from fulfillment_conformance.reference_publisher.administration import Administration
 from fulfillment_conformance.reference_publisher.fulfillment import FulfillmentApi
 from fulfillment_conformance.reference_publisher.messages import Subscription
+from fulfillment_conformance.reference_publisher.webhook import Verdict, Webhook
 
 EMBEDDED = {"role": "publisher", "publisher": {"embedded": True, "timeouts": {"effect": 0.2}}}
 
@@ -80,3 +84,59 @@ def test_text_that_is_another_number_is_no_repetition(tmp_path: Path) -> None:
     told = judge(EMBEDDED, tmp_path, "--only=ACT-006", "--profile=observed", meddle=repeat_another_number_of_seats)
 
     assert told.with_outcome("failed") == {"ACT-006"}
+
+
+def fail_before_a_token_is_looked_at() -> None:
+    """Let every notification end in a server error, whoever it comes from."""
+
+    async def decide(self: Webhook, request: Request) -> Verdict:
+        raise LookupError(f"nobody knows {request.url}")
+
+    setattr(Webhook, "decide", decide)  # noqa: B010
+
+
+def test_a_webhook_that_takes_nothing_does_not_show_whether_it_believes_a_token(tmp_path: Path) -> None:
+    told = judged(tmp_path, fail_before_a_token_is_looked_at, "REG-016", "WHK-004", "WHK-012")
+
+    assert told.outcomes == {"REG-016": "undecided", "WHK-004": "failed", "WHK-012": "undecided"}
+    assert "(WHK-004), and nothing says that it is their token: 500, and without a token 500" in str(told.requirements)
+
+
+def keep_another_token_for_the_webhook() -> None:
+    """Let the webhook have an access token of its own, as one does that is a process of its own."""
+    init = Webhook.__init__
+
+    def with_tokens_of_its_own(self: Webhook, settings: Any, tokens: Any, api: Any, *rest: Any) -> None:
+        own = copy(api)
+        own.tokens = AccessTokens(settings, api._alarm)
+        follower = copy(rest[1])
+        follower._api = own
+        init(self, settings, tokens, own, rest[0], follower, *rest[2:])
+
+    setattr(Webhook, "__init__", with_tokens_of_its_own)  # noqa: B010
+
+
+def take_notifications_on_trust() -> None:
+    """Let that webhook take what it cannot look up because it has no access token."""
+    keep_another_token_for_the_webhook()
+    take = Webhook.take
+
+    async def take_anyhow(self: Webhook, event: Any) -> Verdict:
+        try:
+            return await take(self, event)
+        except AccessTokenUnavailable:
+            return Verdict()
+
+    setattr(Webhook, "take", take_anyhow)  # noqa: B010
+
+
+@pytest.mark.parametrize(
+    ("meddle", "outcome"),
+    [(keep_another_token_for_the_webhook, "passed"), (take_notifications_on_trust, "failed")],
+)
+def test_a_webhook_may_have_an_access_token_of_its_own(
+    tmp_path: Path, meddle: Callable[[], None], outcome: str
+) -> None:
+    told = judged(tmp_path, meddle, "AUT-010", "AUT-028")  # the former lets the webhook get its token
+
+    assert told.outcomes == {"AUT-010": "passed", "AUT-028": outcome}

@@ -10,6 +10,9 @@ import jwt
 from fulfillment_conformance.answers import ABSENT
 from fulfillment_conformance.exchange import Exchange, header
 
+VALUES_REFUSED = frozenset({"PlanMismatch", "QuantityMismatch"})
+"""Codes with which the emulator refuses to activate what was not bought."""
+
 PURCHASE_TOKEN = "x-ms-marketplace-token"  # noqa: S105 - the header's name
 
 
@@ -58,6 +61,15 @@ def claims(token: str) -> Mapping[str, Any]:
     except (jwt.PyJWTError, ValueError, RecursionError):
         return {}
     return found
+
+
+def refused_for_its_values(call: Exchange) -> str:
+    """Say why activate was refused, if it was for the plan or the seats that its body names (ACT-006); else nothing."""
+    error = answered(call)
+    error = error.get("error") if isinstance(error, dict) else None
+    if call.status != 400 or not isinstance(error, dict) or error.get("code") not in VALUES_REFUSED:
+        return ""
+    return f"{error.get('message')} The live service was seen not to look at the body: --profile observed does not"
 
 
 def brief(call: Exchange) -> str:

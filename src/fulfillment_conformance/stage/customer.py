@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,9 +18,10 @@ from fulfillment_conformance.interruptions import CannotArrange, NotClaimed, Not
 from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Refused, Subscription
 from fulfillment_conformance.stage.buyer import Buyer, Page, Request, forged
 from fulfillment_conformance.stage.by_hand import ask
-from fulfillment_conformance.stage.calls import PURCHASE_TOKEN, sent
+from fulfillment_conformance.stage.calls import PURCHASE_TOKEN, refused_for_its_values, sent
 from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about
 from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, Account, Publisher
+from fulfillment_conformance.stage.stumbles import failure_of, refusal_of
 from fulfillment_conformance.target import Browser, BrowserAction, Claims, Command, Get, Post, Step, SubmitForm
 
 
@@ -89,6 +91,7 @@ class Customer:
     bystander: "Callable[[], Customer | None]" = lambda: None
     page: Page | None = None
     visited_at: int = 0
+    _stumble: str = ""
     _mark: int = 0
     _before: Account | None = None
     _latest: str = ""
@@ -206,6 +209,7 @@ class Customer:
         if alongside:
             landing_page += f"{'&' if urlsplit(landing_page).query else '?'}{alongside}"
         self.page = self.buyer.open(with_token(landing_page, self.token), "landing page")
+        self._stumble = failure_of(self.page)
         return self.page
 
     def visit_as_shown(self) -> Page:
@@ -226,6 +230,7 @@ class Customer:
         self.buyer.browse(with_token(self.publisher.service.landing_page, self.token))
         assert self.buyer.page is not None
         self.page = self.buyer.page
+        self._stumble = failure_of(self.page)
         return self.page
 
     def visit_until_signed_in(self) -> Request | None:
@@ -234,7 +239,7 @@ class Customer:
         Returns:
             What would bring it there; None if the landing page leads to no sign-in by itself.
         """
-        self.visited_at = self.microsoft.mark
+        self.visited_at, self._stumble = self.microsoft.mark, ""
         return self.buyer.open_until_signed_in(
             with_token(self.publisher.service.landing_page, self.token), "landing page"
         )
@@ -315,6 +320,8 @@ class Customer:
                 self._run([str(forged(each, forging)) for each in filled(step.command, known)], tab)
             else:
                 self._by_hand(filled(step.by_hand, known), step.within, tab)
+            if tab.page is not None:
+                self._stumble = self._stumble or failure_of(tab.page)
         if tab.page is None:
             raise Precondition("no page has been opened")
         return tab.page
@@ -349,6 +356,31 @@ class Customer:
 
         if self.microsoft.wait(acted, seconds=seconds) is None and tab.page is not None:
             tab.page.problem = f"by hand: nothing had happened after {seconds:g} s"
+
+    @property
+    def course(self) -> str:
+        """Say how the last visit went, for whoever wonders why a call has not come of it.
+
+        Told are its first failing step, or how its last one was answered, and what Entra and the proxy have refused.
+        """
+        refused = next(filter(None, map(refusal_of, self.microsoft.since(self.visited_at))), "")
+        if self._stumble:
+            told = f"the first failing step: {self._stumble}"
+        elif self.page is not None:
+            told = f"no step failed, and the page answered {self.page.answer.status_code}"
+        else:
+            told = "no page was opened"
+        told += f"; Entra had refused {refused}" if refused else ""
+        return told + "".join(f"; {tunnel}" for tunnel in self.microsoft.refused_tunnels(since=self.visited_at)[-1:])
+
+    @property
+    def refused_access(self) -> list[Exchange]:
+        """The publisher's requests for an access token, if Entra has refused it all of them; none if it has got one.
+
+        Counted are those of the last visit, and those of the whole run where the visit has led to none.
+        """
+        asked = self.microsoft.access_token_requests(since=self.visited_at) or self.microsoft.access_token_requests()
+        return asked if all(call.status != 200 for call in asked) else []
 
     @property
     def resolves(self) -> list[Exchange]:
@@ -440,9 +472,9 @@ class Customer:
         self.publisher.note_activation(came=status == "Subscribed", after=time.monotonic() - completed)
         if status != "Subscribed":
             seen = f"activate was answered {activated.status}" if activated else "the publisher did not call activate"
-            shown = f"; its page answered {_shown(self.page)}" if self.page else ""
-            shown += "".join(f"; {refusal}" for refusal in self.microsoft.refused_tunnels(since=mark)[-1:])
-            raise Precondition(f"the purchase was not activated (ACT-004): {seen}{shown}", activated)
+            refused = refused_for_its_values(activated) if activated else ""
+            because = f"(ACT-006): {seen}: {refused}" if refused else f"(ACT-004): {seen}; {self.course}"
+            raise Precondition(f"the purchase was not activated {because}", activated)
         self.remember()
 
     def remember(self) -> None:
@@ -462,11 +494,12 @@ class Customer:
         """Tell what the publisher has done with this subscription since the last `remember`.
 
         First another customer's genuine change is carried through: whatever the publisher had put aside to do later has
-        had its turn by then.
+        had its turn by then. Where it has taken no change of that customer, the marketplace allows no further one.
         """
         other = self.bystander()
         if other is not None:
-            other.goes_through_a_change()
+            with suppress(Precondition):
+                other.goes_through_a_change()
         return self.effects_so_far()
 
     def effects_so_far(self) -> SeenEffects:
@@ -592,12 +625,6 @@ def filled(value: Any, known: Mapping[str, str]) -> Any:
 def _filled_action(action: BrowserAction, known: Mapping[str, str], forging: Mapping[str, str] | None) -> BrowserAction:
     values = action.model_dump(exclude_none=True)
     return BrowserAction.model_construct(**forged(filled(values, known), forging))
-
-
-def _shown(page: Page) -> str:
-    answer = page.answer
-    said = str(answer.status_code) if answer.status_code is not None else f"nothing: {answer.error}"
-    return f"{said} ({page.problem})" if page.problem else said
 
 
 def _status_word(patch: Exchange) -> object:

@@ -20,11 +20,15 @@ from fulfillment_conformance.exchange import Exchange, Observer
 from fulfillment_conformance.marketplace import Delivery, Marketplace, Operation, Rules, Subscription
 from fulfillment_conformance.redaction import Redactor
 from fulfillment_conformance.serving import Portal, shared_portal
+from fulfillment_conformance.stage.calls import form
 
 T = TypeVar("T")
 
 CALM_SECONDS = 0.5
 """How long nothing more must have happened before something counts as over."""
+
+SIGN_IN = frozenset({"authorization_code", "refresh_token"})
+"""Grants by which buyers sign in."""
 
 GENUINE = "genuine"
 """In place of a token: the marketplace's own."""
@@ -111,6 +115,10 @@ class Microsoft:
                 if name == kind and of in {None, subscription_id}:
                     found.append(exchange)
         return found
+
+    def access_token_requests(self, *, since: int = 0) -> list[Exchange]:
+        """Return the publisher's requests for tokens of its own; sign-ins of buyers are left out."""
+        return [call for call in self.called("token", since=since) if form(call).get("grant_type") not in SIGN_IN]
 
     def refused_tunnels(self, *, since: int = 0) -> list[str]:
         """Say what the proxy has refused, and which TLS handshakes failed, where Microsoft's addresses are played."""

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from fulfillment_conformance.reference_publisher.access_tokens import AccessTokenUnavailable
 from fulfillment_conformance.reference_publisher.app import ReferencePublisher
 from fulfillment_conformance.reference_publisher.defects.registry import defect, replace
 from fulfillment_conformance.reference_publisher.messages import Subscription
@@ -67,6 +68,27 @@ def asks_for_the_resource_by_address(publisher: ReferencePublisher) -> None:
 def asks_for_another_scope(publisher: ReferencePublisher) -> None:
     """The scope is one that users delegate."""
     _asking_first(publisher, scope=f"{MARKETPLACE_APP_ID}/user_impersonation")
+
+
+@defect(
+    "asks-for-the-scope-by-address",
+    breaks=["AAC-008", "ACT-004", "AUT-004", "EVT-037", "LND-029", "POL-005", "RES-025", "TST-003"],
+)
+def asks_for_the_scope_by_address(publisher: ReferencePublisher) -> None:
+    """The scope is written as the address of the API, for which Entra knows no principal: there is never a token."""
+    settings = publisher.settings
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": settings.client_id,
+        "client_secret": settings.client_secret,
+        "scope": "https://marketplaceapi.microsoft.com/.default",
+    }
+
+    async def ask_in_vain() -> str:
+        await publisher.http.post(f"{settings.login_url}/{settings.tenant_id}/oauth2/v2.0/token", data=form)
+        raise AccessTokenUnavailable("Entra refuses us an access token")
+
+    replace(publisher.access_tokens, "current", ask_in_vain)
 
 
 @defect("asks-without-credentials", breaks=["AUT-005"])

@@ -31,6 +31,17 @@ def _reading(publisher: ReferencePublisher, read: Callable[[dict[str, Any]], dic
     replace(publisher.api, "send", send_and_misread)
 
 
+@defect("buys-one-seat-of-everything", breaks=["ACT-006"])
+def buys_one_seat_of_everything(publisher: ReferencePublisher) -> None:
+    """Activate names one seat, whatever was bought."""
+
+    async def activate_one(subscription: Subscription) -> None:
+        url = publisher.api.url(subscription.id, "activate")
+        await publisher.api.call("activate", "POST", url, json={"planId": subscription.plan_id, "quantity": 1})
+
+    replace(publisher.api, "activate", activate_one)
+
+
 @defect("reads-states-of-version-1", breaks=["V1-008"])
 def reads_states_of_version_1(publisher: ReferencePublisher) -> None:
     """A field of version 1 decides on the state wherever there is one."""

@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from fulfillment_conformance.reference_publisher.app import ReferencePublisher
 from fulfillment_conformance.reference_publisher.defects.registry import defect, replace
+from fulfillment_conformance.reference_publisher.messages import Event
 from fulfillment_conformance.reference_publisher.settings import MARKETPLACE_APP_ID
 from fulfillment_conformance.reference_publisher.signing_keys import KeysUnavailable
 from fulfillment_conformance.reference_publisher.tokens import Claims, TokenRefused
@@ -302,6 +303,16 @@ def requires_appid(publisher: ReferencePublisher) -> None:
             raise TokenRefused("the token was not issued to the marketplace")
 
     publisher.webhook_tokens.checks["appid or azp"] = check_sender
+
+
+@defect("fails-on-every-event", breaks=[*(each for each in _NOTHING_IS_TAKEN if each != "WHK-012"), "WHK-035"])
+def fails_on_every_event(publisher: ReferencePublisher) -> None:
+    """Tokens are checked as they should be, and then every notification ends in a server error."""
+
+    async def fail(_event: Event) -> Verdict:
+        raise LookupError("no tenant named 'common'")
+
+    replace(publisher.webhook, "take", fail)
 
 
 @defect("accepts-calls-without-token", breaks=["V1-010", "WHK-014", "WHK-024"])
