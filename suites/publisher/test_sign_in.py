@@ -212,7 +212,9 @@ def own_sign_in(stage, signs_in):
     """
     customer = stage.purchase()
     answer = customer.visit_until_signed_in()
-    asked = sign_in_requests(customer.buyer.history)
+    asked = sign_in_requests(customer.buyer.history, customer.buyer.page)
+    if not asked and not customer.claims.sign_in:
+        raise CannotArrange(NO_SIGN_IN)
     if answer is None:
         raise CannotArrange("the landing page sends nobody to Entra by itself, so that no answer can be brought back")
     if urlsplit(answer.url).fragment:
