@@ -174,9 +174,10 @@ def test_a_token_is_used_until_it_expires_and_then_renewed(stage, microsoft, pub
         notes=[] if refused else ["the notification led to no call that could be refused"],
     )
     if not renewals:
+        seen = "asked for no other token when the marketplace refused the one it has with 401"
         check("AUT-010").undecided(
-            "the publisher asked for no other token when the marketplace refused the one it has with 401; whether it "
-            "does so when its hour is over shows in a longer run only",
+            f"the publisher {seen if refused else 'made no call on a notification that could be refused with 401'}; "
+            "whether it asks for another token when its hour is over shows in a longer run only",
             rests_on=[first, *later],
         )
         return
