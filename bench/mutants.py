@@ -3,7 +3,7 @@
     pip install cosmic-ray==8.7.0
     python bench/mutants.py --sample 200 --seed 1 --results mutants.jsonl
 
-Cosmic Ray's operators change numbers, comparisons, conditions and loops. Each chosen place is changed once, in a copy
+Cosmic Ray's operators change numbers, comparisons, conditions and loops, but for those inside messages. Each chosen place is changed once, in a copy
 of this repository, and `bench/noticed.py` asks the tests that should notice. Which places and changes are chosen is the
 seed's. What the results hold already is not tried again, so a stopped command goes on where it was.
 """
@@ -61,8 +61,10 @@ def places() -> dict[tuple[str, int, int], list[Mutant]]:
         name = path.relative_to(ROOT).as_posix()
         nodes = list(ast_nodes(get_ast(path.read_text(encoding="utf-8"))))
         for operator, instance in operators:
-            positions = [each for node in nodes for each in instance.mutation_positions(node)]
-            for occurrence, ((line, column), _) in enumerate(positions):
+            positions = [(node, each) for node in nodes for each in instance.mutation_positions(node)]
+            for occurrence, (node, ((line, column), _)) in enumerate(positions):
+                if node.search_ancestor("fstring") is not None:
+                    continue  # what a person reads, and no verdict turns on
                 found.setdefault((name, line, column), []).append(Mutant(name, line, column, operator, occurrence))
     return found
 
