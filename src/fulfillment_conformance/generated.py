@@ -20,6 +20,7 @@ from schemathesis.engine import events
 from schemathesis.generation.meta import REQUEST_SHAPE_PROBES
 from starlette.types import Receive, Scope, Send
 
+from fulfillment_conformance import codec_tables
 from fulfillment_conformance.asgi import header_list, whole_body
 from fulfillment_conformance.errors import SuiteFault
 from fulfillment_conformance.exchange import Exchange, HeaderList
@@ -100,6 +101,7 @@ def generate(
     Raises:
         SuiteFault: schemathesis could not go on.
     """
+    codec_tables.put_into(folder)
     set_hypothesis_home_dir(folder)
     relay = _Relay(send)
     schema = openapi.from_dict(
