@@ -7,6 +7,7 @@ It is loaded by its entry point in every pytest session and does nothing until `
 The command line `fulfillment-conformance run` is this plugin with a terminal of its own.
 """
 
+import gc
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -223,6 +224,9 @@ class Judging:
             self._suites = self._suites or _suites_around(item.path, self._run.role)
         if self._is_worker:
             cast("Any", self._config).workeroutput["fc_left_out"] = self._left_out
+        # What has been imported and collected stays until the end: looked through again and again, and several times
+        # by pytest at its end, it would cost a tenth of a run.
+        gc.freeze()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -235,7 +239,7 @@ class Judging:
         """Remember what the workers are going to judge: the controller collects nothing itself."""
         if ids and self._suites is None:
             self._suites = _suites_around(self._config.rootpath / ids[0].partition("::")[0], self._run.role)
-        by_id = {test.id: test.claims for test in read_suites(self._suites)}
+        by_id = {test.id: test.claims for test in read_suites(self._suites, role=self._run.role)}
         for name in map(_name, ids):
             self._claims[name] = by_id.get(name.partition("[")[0], ())
 
@@ -434,7 +438,7 @@ class Judging:
             list(self._records.values()),
             collected=self._claims,
             left_out=self._left_out,
-            suite=read_suites(self._suites),
+            suite=read_suites(self._suites, role=self._run.role),
             exchanges=report.recorded(folder)[0] if folder is not None else (),
             interrupted=self._interrupted,
             faults=self._faults,

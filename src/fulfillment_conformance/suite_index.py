@@ -28,14 +28,19 @@ class SuiteTest:
         return f"{self.file}::{self.name}"
 
 
-def read_suites(folder: Path | None = None) -> list[SuiteTest]:
+def read_suites(folder: Path | None = None, *, role: str | None = None) -> list[SuiteTest]:
     """Return every marked test, in file and line order.
+
+    Args:
+        folder: the suites; None for those that come with the package.
+        role: read only the suite that judges this role.
 
     Raises:
         SuiteFault: a marker's ids are not string literals, so that nobody could find them.
     """
     root = folder or resources.folder("suites")
-    return [test for path in sorted(root.rglob("test_*.py")) for test in _read(path, root)]
+    files = sorted((root / role if role else root).rglob("test_*.py"))
+    return [test for path in files for test in _read(path, root)]
 
 
 def tests_by_requirement(tests: Sequence[SuiteTest]) -> dict[str, list[SuiteTest]]:
