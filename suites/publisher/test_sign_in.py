@@ -267,7 +267,8 @@ def test_an_id_token_of_another_sign_in_signs_nobody_in(stage, microsoft, own_si
         customer = stage.purchase()
         answer = customer.visit_until_signed_in()
         in_front = replaced(brought_back(answer))
-        microsoft.hide(in_front.get("id_token", INVENTED), "token")
+        if "id_token" in in_front:
+            microsoft.hide(in_front["id_token"], "token")
         with microsoft.disturbed(Rewrites(replaced, "ID token"), call="token"):
             page, calls = signs_in(customer, bringing(answer, in_front))
         fetched = [call for call in microsoft.called("token", since=customer.visited_at) if _signs_in(call)]

@@ -1,24 +1,30 @@
 """Landing pages that work otherwise than the reference publisher's, rightly or wrongly, are judged as they deserve.
 
 Some activate during the visit and end at a portal on another host, some keep what a purchase token stands for, some are
-plain pages whose confirmation is a call.
+plain pages whose confirmation is a call, some let Entra post an ID token.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import jwt
 import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
 from tests.suites.runs import Judged, judge
 
 from fulfillment_conformance.reference_publisher.accounts import Account
 from fulfillment_conformance.reference_publisher.landing import Landing
 from fulfillment_conformance.reference_publisher.messages import Status, Subscription
 from fulfillment_conformance.reference_publisher.sessions import Session
+from fulfillment_conformance.reference_publisher.sign_in import CALLBACK_PATH, EntraSignIn
+from fulfillment_conformance.reference_publisher.sign_in_pages import SignInPages
 from fulfillment_conformance.stage import opening
 from fulfillment_conformance.stage.embedded import embedded_service
 from fulfillment_conformance.stage.publisher import Service
@@ -227,3 +233,59 @@ def test_a_page_that_is_confirmed_by_a_call_is_judged_by_what_it_shows(
     assert [told.outcomes[each] for each in ROWS] == outcomes
     for each in told.why(set(ROWS), "untestable"):
         assert ("publisher.browser: the page runs scripts" in each) == bool(script)
+
+
+def sign_in_by_a_posted_id_token(*, looks_at: str) -> None:
+    """Let Entra post an ID token, as some frameworks ask by default; compare `state`, `nonce`, both or neither."""
+    numbers = itertools.count(1)
+
+    async def begin(self: EntraSignIn, session: Session, *, choose_account: bool = False) -> str:
+        session.sign_in = {"state": f"state-{next(numbers)}", "nonce": f"nonce-{next(numbers)}"}
+        asked = {
+            "client_id": self._sign_in.client_id,
+            "response_type": "id_token",
+            "response_mode": "form_post",
+            "scope": "openid profile email",
+            "redirect_uri": self.redirect_uri,
+            "prompt": "select_account" if choose_account else "",
+        }
+        return f"{self.authority}/oauth2/v2.0/authorize?{urlencode(asked | session.sign_in)}"
+
+    async def come_back(self: SignInPages, request: Request) -> Response:
+        session, form = self._sessions.of(request), await request.form()
+        if session is None:
+            return HTMLResponse("who are you?", 403)
+        claims = jwt.decode(str(form["id_token"]), options={"verify_signature": False})
+        brought = {"state": form.get("state"), "nonce": claims.get("nonce")}
+        if any(brought[name] != session.sign_in.get(name) for name in looks_at.split()):
+            return HTMLResponse("not yours", 403)
+        session.user = self._sign_in.user(claims)
+        return RedirectResponse(session.after_sign_in, 303)
+
+    def routes(self: SignInPages) -> list[Route]:
+        return [
+            Route("/signin", self.leave, methods=["GET"]),
+            Route(CALLBACK_PATH, functools.partial(come_back, self), methods=["POST"]),
+        ]
+
+    setattr(EntraSignIn, "begin", begin)  # noqa: B010
+    setattr(SignInPages, "routes", property(routes))  # noqa: B010
+
+
+@pytest.mark.parametrize(
+    ("looks_at", "state", "nonce"),
+    [
+        ("state nonce", "passed", "passed"),
+        ("nonce", "passed", "passed"),
+        ("state", "passed", "failed"),
+        ("", "failed", "failed"),
+    ],
+    ids=["both", "nonce", "state", "neither"],
+)
+def test_a_posted_id_token_is_bound_by_state_or_nonce(tmp_path: Path, looks_at: str, state: str, nonce: str) -> None:
+    told = judged(
+        tmp_path, functools.partial(sign_in_by_a_posted_id_token, looks_at=looks_at), "LND-004", "LND-038", "LND-039"
+    )
+
+    assert told.outcomes["LND-004"] == "passed"
+    assert (told.outcomes["LND-038"], told.outcomes["LND-039"]) == (state, nonce)
