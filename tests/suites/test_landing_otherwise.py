@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx2
 import jwt
 import pytest
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from starlette.routing import Route
 from tests.suites.runs import Judged, judge
 
 from fulfillment_conformance.reference_publisher.accounts import Account
+from fulfillment_conformance.reference_publisher.fulfillment import FulfillmentApi
 from fulfillment_conformance.reference_publisher.landing import Landing
 from fulfillment_conformance.reference_publisher.messages import Status, Subscription
 from fulfillment_conformance.reference_publisher.sessions import Session
@@ -84,7 +86,7 @@ def end_at_a_portal() -> None:
 
     async def open_or_leave(self: Landing, request: Request) -> Response:
         response = await open_page(self, request)
-        return RedirectResponse(f"{PORTAL}/help", 302) if response.status_code in {200, 400} else response
+        return RedirectResponse(f"{PORTAL}/help", 302) if response.status_code in {200, 400, 503} else response
 
     async def present_elsewhere(self: Landing, session: Session, subscription: Subscription) -> Response:
         response = await present(self, session, subscription)
@@ -96,7 +98,7 @@ def end_at_a_portal() -> None:
 
 def test_a_page_on_a_host_that_nobody_has_named_decides_nothing(tmp_path: Path) -> None:
     unseen = {"AAC-007", "GET-038", "LND-011", "LND-012", "LND-013", "LND-017", "LND-020", "LND-021", "LND-027"}
-    unseen |= {"LND-015", "LND-035", "RES-024"}
+    unseen |= {"AUT-029", "LND-015", "LND-035", "RES-024"}
     seen = {"ACT-004", "ACT-026", "LND-028", "LND-029", "LND-038"}
     told = judged(tmp_path, end_at_a_portal, *unseen, *seen)
 
@@ -106,6 +108,49 @@ def test_a_page_on_a_host_that_nobody_has_named_decides_nothing(tmp_path: Path) 
         assert ELSEWHERE in each
     evidence = (told.folder / "exchanges.jsonl").read_text(encoding="utf-8")
     assert f'"url": "{PORTAL}' not in evidence
+
+
+def end_at_a_portal_that_is_told_why() -> None:
+    """Hand what the marketplace says of a refusal to the portal, in the address."""
+    end_at_a_portal()
+    send, said = FulfillmentApi.send, [""]
+
+    async def overhear(self: FulfillmentApi, *request: Any) -> httpx2.Response:
+        answer = await send(self, *request)
+        if answer.status_code == 403:
+            said[0] = answer.text
+        return answer
+
+    def pass_it_on(_: Landing) -> Response:
+        return RedirectResponse(f"{PORTAL}?{urlencode({'error': said[0]})}", 302)
+
+    setattr(FulfillmentApi, "send", overhear)  # noqa: B010
+    setattr(Landing, "apology", pass_it_on)  # noqa: B010
+
+
+def test_an_address_that_is_not_opened_shows_what_is_in_it(tmp_path: Path) -> None:
+    told = judged(tmp_path, end_at_a_portal_that_is_told_why, "AUT-029")
+
+    assert told.with_outcome("failed") == {"AUT-029"}
+
+
+def welcome_back() -> None:
+    """Greet whoever comes to manage a subscription, and say nothing of it."""
+    present = Landing.present
+
+    async def greet(self: Landing, session: Session, subscription: Subscription) -> Response:
+        if subscription.status is Status.SUBSCRIBED:
+            return HTMLResponse("<p>Welcome back.</p>")
+        return await present(self, session, subscription)
+
+    setattr(Landing, "present", greet)  # noqa: B010
+
+
+def test_a_page_that_was_seen_and_says_nothing_of_the_subscription_is_none_to_manage_it(tmp_path: Path) -> None:
+    told = judged(tmp_path, welcome_back, "LND-015", "LND-017")
+
+    assert told.with_outcome("passed") == {"LND-015"}
+    assert told.with_outcome("failed") == {"LND-017"}
 
 
 def test_whoever_activates_during_the_visit_is_judged_on_failed_activations(tmp_path: Path) -> None:
