@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fulfillment_conformance.answers import ABSENT, Answer, OperationAnswer, Reading, SubscriptionAnswer, value_of
+from fulfillment_conformance.answers import (
+    ABSENT,
+    DEEPEST,
+    Answer,
+    OperationAnswer,
+    Reading,
+    SubscriptionAnswer,
+    read_json,
+    value_of,
+)
 from fulfillment_conformance.exchange import Exchange
 
 
@@ -24,6 +33,32 @@ def exchange(body: bytes = b"", status: int | None = 200, **changes: Any) -> Exc
 
 def answer(data: Any) -> Answer:
     return Answer(exchange(json.dumps(data).encode()))
+
+
+def nested(levels: int) -> bytes:
+    return b"[" * levels + b"]" * levels
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b' {"a": 1}', {"a": 1}),
+        ("[]", []),
+        (b" ", ABSENT),
+        (b"NaN", ABSENT),
+        (b"\xff", ABSENT),
+        (b"9" * 5000, ABSENT),
+        (nested(DEEPEST + 1), ABSENT),
+        (nested(100_000), ABSENT),
+        (b'{"a":' * 900 + b"1" + b"}" * 900, ABSENT),
+    ],
+)
+def test_what_is_no_json_that_can_be_dealt_with_is_absent(text: bytes | str, value: Any) -> None:
+    assert read_json(text) == value
+
+
+def test_json_may_be_nested_as_deep_as_anybody_needs() -> None:
+    assert read_json(nested(DEEPEST)) is not ABSENT
 
 
 class TestAbsent:
@@ -108,6 +143,12 @@ class TestAnswer:
         assert (one.is_success, one.is_client_error, one.is_server_error) == kinds
         assert one.status_code == status
         assert one.status_line.value == (ABSENT if status is None else status)
+
+    def test_an_answer_that_did_not_come_whole_has_nothing_to_read(self) -> None:
+        cut = Answer(exchange(b'{"id": "1"}', None, began=200, response_headers=(("a", "b"),), error="ReadError"))
+
+        assert (cut.status_code, cut.text, cut.content) == (None, "", b"")
+        assert (cut["id"].value, cut.header("a").value) == (ABSENT, ABSENT)
 
     def test_no_answer_has_an_error(self) -> None:
         one = Answer(exchange(status=None, error="ReadTimeout: 10 s"))

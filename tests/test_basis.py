@@ -8,6 +8,7 @@ import pytest
 from fulfillment_conformance.answers import ABSENT, Answer, Reading
 from fulfillment_conformance.backend.notifications import Notification
 from fulfillment_conformance.basis import (
+    LONGEST_KEPT,
     LONGEST_SEEN,
     Basis,
     NotRecorded,
@@ -20,8 +21,8 @@ from fulfillment_conformance.basis import (
     seen,
     told,
 )
-from fulfillment_conformance.evidence import BODY_LIMIT, redacted
-from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.evidence import BODY_LIMIT, MOST_HEADERS, redacted
+from fulfillment_conformance.exchange import Exchange, HeaderList
 from fulfillment_conformance.outcome import Outcome
 from fulfillment_conformance.redaction import Redactor
 
@@ -33,14 +34,19 @@ class Accepted:
         self.reading, self.source, self.profile, self.statuses = "another way", "a page", profile, statuses
 
 
-def exchange(status: int | None = 200, body: object = None, number: str = "7") -> Exchange:
+def exchange(
+    status: int | None = 200,
+    body: object = None,
+    number: str = "7",
+    headers: HeaderList = (("Operation-Location", "http://x/1"),),
+) -> Exchange:
     return Exchange(
         sender="suite",
         receiver="marketplace",
         method="GET",
         url="http://127.0.0.1:1/api/saas/subscriptions/7?api-version=2018-08-31",
         status=status,
-        response_headers=(("Operation-Location", "http://x/1"),),
+        response_headers=headers,
         response_body=b"" if body is None else json.dumps(body).encode(),
         request_headers=(("X-Here", "yes"),),
         request_body=b'{"action": "Renew", "subscription": {"id": "s"}}',
@@ -95,6 +101,13 @@ class TestPlaces:
 
     def test_no_answer_has_nothing(self) -> None:
         assert find(recorded(exchange(status=None)), ("status",)) is ABSENT
+
+    def test_a_header_that_is_not_among_those_kept_is_not_recorded(self) -> None:
+        one = recorded(exchange(headers=(*((f"x-{number}", "") for number in range(MOST_HEADERS)), ("x-last", ""))))
+
+        assert find(one, ("header", "x-0")) == ""
+        with pytest.raises(NotRecorded):
+            find(one, ("header", "x-last"))
 
     @pytest.mark.parametrize("body", [b'"' + b"x" * BODY_LIMIT + b'"', b"\xff\xfe"])
     def test_what_was_not_kept_is_told_apart_from_what_is_not_there(self, body: bytes) -> None:
@@ -189,6 +202,15 @@ class TestSeen:
         assert written(comparison("equals", plan(), value)) == {
             "kind": "seen",
             "of": [{"name": "planId", "exchange": "7", "at": ["body", "planId"], "value": "gold"}],
+        }
+
+    def test_a_comparison_with_a_very_long_value_is_only_seen(self) -> None:
+        text = "x" * (LONGEST_KEPT + 1)
+        reading = Answer(exchange(body={"name": text}))["name"]
+
+        assert written(comparison("equals", reading, text)) == {
+            "kind": "seen",
+            "of": [{"name": "name", "exchange": "7", "at": ["body", "name"], "long": True}],
         }
 
 

@@ -6,7 +6,14 @@ import pytest
 
 from fulfillment_conformance.answers import ABSENT, Answer, Reading
 from fulfillment_conformance.catalogue import Catalogue, Requirement
-from fulfillment_conformance.checks import Check, Checks, UnclaimedRequirement, UnwrittenReading
+from fulfillment_conformance.checks import (
+    LONGEST_TEXT,
+    MOST_NOTES,
+    Check,
+    Checks,
+    UnclaimedRequirement,
+    UnwrittenReading,
+)
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.outcome import CheckResult, Outcome
 from fulfillment_conformance.redaction import Redactor
@@ -93,6 +100,12 @@ class TestChecks:
 
         assert SECRET not in repr(checks.results)
         assert [result.outcome for result in checks.results] == [FAILED, UNDECIDED, Outcome.UNTESTABLE]
+
+    def test_what_a_target_makes_long_is_cut(self, checks: Checks, check: Check) -> None:
+        check.that(False, expected="short", actual="x" * 1_000_000, notes=map(str, range(2 * MOST_NOTES)))
+
+        assert last(checks).actual == f"{'x' * LONGEST_TEXT}… (1,000,000 characters)"
+        assert last(checks).notes[-2:] == (str(MOST_NOTES - 1), f"and {MOST_NOTES} more notes")
 
     def test_evidence_is_named_once_each_and_in_order(self, checks: Checks, check: Check) -> None:
         first, second = answer(number="4"), answer(number="2", body='{"id": 1}')

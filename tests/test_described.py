@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fulfillment_conformance.contract import Contract
-from fulfillment_conformance.described import Breach, DescribedAnswers, operation_of, requirements_of
-from fulfillment_conformance.exchange import Exchange, Party
+from fulfillment_conformance.described import MOST, Breach, DescribedAnswers, operation_of, requirements_of
+from fulfillment_conformance.exchange import LONGEST_REMEMBERED, Exchange, Party
 
 BASE = "https://market.example/api"
 ID = "7a1d5c02-4b8e-4f61-8a2c-6d9e1b4f7a20"
@@ -352,3 +352,16 @@ def test_a_breach_names_its_part() -> None:
     breach = Breach("resolve", Violation("/x-ms-requestid", "is missing", "/s", "header"), (), exchange("GET", ""))
 
     assert str(breach) == "resolve: header /x-ms-requestid: is missing"
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_a_service_that_is_wrong_in_ever_new_ways_is_not_remembered_for_ever(
+    described: DescribedAnswers, status: int
+) -> None:
+    for number in range(MOST + 100):
+        headers = {**JSON, f"x-{number}": "1"}
+        described(exchange("GET", "", status, b"x" * (LONGEST_REMEMBERED + 1), headers=headers))
+
+    assert len(described.other_headers) == MOST
+    assert len(described.throttled) == (MOST if status == 429 else 0)
+    assert not any(each.response_body for each in [*described.throttled, *described.other_headers.values()])

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fulfillment_conformance import evidence
 from fulfillment_conformance.errors import UsageProblem
-from fulfillment_conformance.evidence import BODY_LIMIT, Recorder, curl, merge, read_exchanges, redacted
+from fulfillment_conformance.evidence import BODY_LIMIT, MOST_HEADERS, Recorder, curl, merge, read_exchanges, redacted
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.redaction import Redactor
 
@@ -114,6 +115,17 @@ class TestRecorder:
 
         assert {one["number"] for one in read_exchanges(tmp_path / "x.jsonl")} == {str(n) for n in range(1, 81)}
 
+    def test_once_there_is_plenty_less_is_kept_of_each(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(evidence, "PLENTY", 10)
+        long = exchange(response_body=b"x" * BODY_LIMIT, response_headers=(("content-type", "text/plain"),) * 100)
+        recorded(tmp_path / "e", long, long, exchange())
+
+        first, second, third = [one["response"] for one in read_exchanges(tmp_path / "e")]
+        assert (len(first["body"]), "bodyCutAt" in first) == (BODY_LIMIT, False)
+        assert (len(second["body"]), second["bodySize"]) == (BODY_LIMIT // 10, BODY_LIMIT)
+        assert (len(second["headers"]), second["headersSize"]) == (MOST_HEADERS // 10, 100)
+        assert third["body"] == '{"id": "1"}'
+
     def test_a_folder_that_cannot_be_written_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
 
@@ -152,6 +164,25 @@ class TestRedacted:
 
         assert told["response"] is None
         assert told["error"] == "ConnectError: refused"
+
+    def test_an_answer_that_did_not_come_whole_is_kept_as_far_as_it_came(self) -> None:
+        data = redacted(exchange(status=None, began=200, error="ReadError"), Redactor(key=KEY))
+
+        assert data["response"] is None
+        assert data["began"] == {
+            "status": 200,
+            "headers": [["Content-Type", "application/json"]],
+            "body": '{"id": "1"}',
+        }
+        assert "began" not in redacted(exchange(), Redactor(key=KEY))
+
+    def test_of_very_many_headers_the_first_are_kept(self) -> None:
+        many = tuple((f"x-{number}", "1") for number in range(MOST_HEADERS + 1))
+
+        headers = redacted(exchange(response_headers=many), Redactor(key=KEY))["response"]
+
+        assert headers["headers"][-1] == [f"x-{MOST_HEADERS - 1}", "1"]
+        assert (headers["headersCutAt"], headers["headersSize"]) == (MOST_HEADERS, MOST_HEADERS + 1)
 
     def test_a_canary_in_any_part_is_nowhere(self) -> None:
         redactor = Redactor([CANARY], key=KEY)

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fulfillment_conformance import http_transport
+from fulfillment_conformance import http_client, http_transport
 from fulfillment_conformance.certificates import CertificateAuthority
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.exchange import Exchange, header
-from fulfillment_conformance.http_client import BODY_LIMIT, HttpClient, connection_failed, trust
+from fulfillment_conformance.http_client import BODY_LIMIT, MISSES, MOST_HEADERS, HttpClient, connection_failed, trust
 
 Serve = Callable[[Callable[[socket.socket], None]], str]
 """Takes what to do with each connection, and returns the address to connect to."""
@@ -499,7 +499,7 @@ def test_a_body_that_breaks_off_keeps_what_came(client: HttpClient, serve: Serve
 
     exchange = client.send("GET", url)
 
-    assert (exchange.status, exchange.response_body) == (200, b"half")
+    assert (exchange.status, exchange.began, exchange.response_body) == (None, 200, b"half")
     assert (exchange.error or "").startswith("RemoteProtocolError")
 
 
@@ -514,7 +514,7 @@ def test_a_connection_reset_in_the_middle_of_a_body_keeps_what_came(client: Http
 
     exchange = client.send("GET", serve(reset))
 
-    assert (exchange.status, exchange.response_body) == (200, b"half")
+    assert (exchange.status, exchange.began, exchange.response_body) == (None, 200, b"half")
     assert exchange.error
 
 
@@ -570,7 +570,7 @@ def test_an_answer_that_never_begins_is_given_up_in_time(
 def test_a_body_that_drips_is_given_up_in_time(client: HttpClient, serve: Serve, beginning: bytes) -> None:
     exchange = client.send("GET", serve(drips(beginning, b"drop ")), timeout=SHORT)
 
-    assert exchange.status == 200
+    assert (exchange.status, exchange.began) == (None, 200)
     assert exchange.response_body.startswith(b"drop drop ")
     assert (exchange.error or "").startswith(("ReadTimeout", "the answer's body did not end in time"))
     assert SHORT <= exchange.seconds < SOON
@@ -584,7 +584,7 @@ def test_a_body_that_pauses_longer_than_the_limit_is_given_up_in_time(client: Ht
 
     exchange = client.send("GET", serve(pause), timeout=SHORT)
 
-    assert (exchange.status, exchange.response_body) == (200, b"first")
+    assert (exchange.status, exchange.began, exchange.response_body) == (None, 200, b"first")
     assert (exchange.error or "").startswith("ReadTimeout")
     assert exchange.seconds < SOON
 
@@ -608,6 +608,35 @@ def test_a_request_that_nobody_reads_is_given_up_in_time(client: HttpClient, ser
     assert exchange.seconds < SOON
 
 
+def test_a_server_that_never_answers_is_waited_for_shortly_after_a_while(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "SHORTEST", SHORT / 8)
+    with HttpClient(timeout=SHORT) as client:
+        url = serve(never_says_anything)
+        for _ in range(MISSES):
+            assert client.send("GET", url).seconds >= SHORT
+        assert client.send("GET", url).seconds < SHORT
+        assert client.send("GET", url, timeout=1.5 * SHORT).seconds >= 1.5 * SHORT, "another limit was shortened"
+
+
+def test_a_server_that_needs_its_time_keeps_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "SHORTEST", 0.0)
+
+    def slow(connection: socket.socket) -> None:
+        if b"GET /never" in read_request(connection):
+            never_says_anything(connection)
+        threading.Event().wait(SHORT / 4)
+        connection.sendall(ok(b"late"))
+
+    url = serve(slow)
+    with HttpClient(timeout=SHORT) as client:
+        for path in ("/late", *["/never"] * MISSES, "/late"):
+            exchange = client.send("GET", url + path)
+
+    assert exchange.response_body == b"late"
+
+
 def test_a_limit_of_one_exchange_does_not_shorten_the_next(client: HttpClient, serve: Serve) -> None:
     client.send("GET", serve(never_says_anything), timeout=SHORT)
 
@@ -629,7 +658,7 @@ def test_an_endless_body_is_read_to_the_limit_only(client: HttpClient, serve: Se
 
     exchange = client.send("GET", serve(pour))
 
-    assert exchange.status == 200
+    assert (exchange.status, exchange.began) == (None, 200)
     assert len(exchange.response_body) == BODY_LIMIT
     assert exchange.error == f"the answer's body is larger than {BODY_LIMIT} bytes; reading stopped"
     assert sent < 4 * BODY_LIMIT
@@ -653,6 +682,16 @@ def test_endless_headers_are_no_answer(client: HttpClient, serve: Serve) -> None
 
     assert exchange.status is None
     assert (exchange.error or "").startswith("RemoteProtocolError")
+
+
+def test_very_many_headers_are_no_answer(client: HttpClient, serve: Serve) -> None:
+    many = [b"x-%d: y" % number for number in range(MOST_HEADERS)]
+
+    exchange = client.send("GET", serve(answering(ok(b"", *many))))
+
+    assert (exchange.status, exchange.began) == (None, 200)
+    assert exchange.error == f"the answer has {MOST_HEADERS + 1} headers; reading stopped"
+    assert len(exchange.response_headers) == MOST_HEADERS
 
 
 def test_large_headers_are_read(client: HttpClient, serve: Serve) -> None:
@@ -687,10 +726,19 @@ def test_a_body_that_inflates_to_more_than_the_limit_is_cut(client: HttpClient, 
     assert exchange.error == f"the answer's body inflates to more than {BODY_LIMIT} bytes; reading stopped"
 
 
+def test_half_of_a_compressed_body_is_no_answer(client: HttpClient, serve: Serve) -> None:
+    packed = gzip.compress(b"x" * 1000)
+
+    exchange = client.send("GET", serve(answering(ok(packed[: len(packed) // 2], b"content-encoding: gzip"))))
+
+    assert (exchange.status, exchange.began) == (None, 200)
+    assert exchange.error == "the answer's body ends in the middle of its gzip"
+
+
 def test_a_body_that_only_claims_to_be_compressed_is_kept_as_it_is(client: HttpClient, serve: Serve) -> None:
     exchange = client.send("GET", serve(answering(ok(b"plain", b"content-encoding: gzip"))))
 
-    assert (exchange.status, exchange.response_body) == (200, b"plain")
+    assert (exchange.status, exchange.began, exchange.response_body) == (None, 200, b"plain")
     assert (exchange.error or "").startswith("the answer's body is not valid gzip")
 
 

@@ -34,6 +34,9 @@ class Absent:
 
 ABSENT: Final = Absent()
 
+DEEPEST: Final = 64
+"""Levels of a JSON text that are read; whoever nests deeper only wants to see whether somebody falls in."""
+
 
 Place = tuple[str | int, ...]
 """Where in an exchange a value stands.
@@ -90,8 +93,30 @@ def value_of(thing: Any) -> Any:
     return thing.value if isinstance(thing, Reading) else thing
 
 
+def read_json(text: bytes | str) -> Any:
+    """Return the value of a JSON text: `ABSENT` where it is empty, no JSON, or nested deeper than `DEEPEST`."""
+    try:
+        value = json.loads(text, parse_constant=_refuse) if text.strip() else ABSENT
+    except (ValueError, RecursionError):
+        return ABSENT
+    return value if _is_shallow(value) else ABSENT
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+        ]
+        if not level:
+            return True
+    return False
 
 
 class Answer:
@@ -126,19 +151,19 @@ class Answer:
         return self.status_code is not None and self.status_code >= 500
 
     @property
+    def content(self) -> bytes:
+        """The body, empty where no whole answer came."""
+        return self.exchange.response_body if self.exchange.status is not None else b""
+
+    @property
     def text(self) -> str:
         """The body as text; bytes that are not UTF-8 are replaced."""
-        return self.exchange.response_body.decode("utf-8", "replace")
+        return self.content.decode("utf-8", "replace")
 
     @cached_property
     def body(self) -> Reading:
-        """The JSON body, absent when there is none or it is not JSON."""
-        try:
-            body = self.exchange.response_body
-            value = json.loads(body, parse_constant=_refuse) if body.strip() else ABSENT
-        except (ValueError, RecursionError):
-            value = ABSENT
-        return Reading("body", value, self.exchange, ("body",))
+        """The JSON body, absent when there is none or it is not JSON that can be dealt with."""
+        return Reading("body", read_json(self.content), self.exchange, ("body",))
 
     def __getitem__(self, key: str | int) -> Reading:
         """Return a field of the JSON body, named without the `body.` in front."""
@@ -147,7 +172,7 @@ class Answer:
 
     def header(self, name: str) -> Reading:
         """Return a response header (first value)."""
-        value = header(self.exchange.response_headers, name)
+        value = header(self.exchange.response_headers, name) if self.exchange.status is not None else None
         return Reading(f"header {name}", ABSENT if value is None else value, self.exchange, ("header", name))
 
     @property

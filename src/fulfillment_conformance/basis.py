@@ -12,7 +12,6 @@ besides. Kind `seen` is a condition that the test wrote in its own words: its va
 cannot be decided again.
 """
 
-import json
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from types import NoneType
 from typing import Any, Literal, Protocol, Self
 
-from fulfillment_conformance.answers import ABSENT, Place, Reading
+from fulfillment_conformance.answers import ABSENT, Place, Reading, read_json
 from fulfillment_conformance.exchange import Exchange, header
 from fulfillment_conformance.outcome import Outcome
 
@@ -49,6 +48,8 @@ ACTING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """Methods of calls that act on a subscription."""
 
 STATUS: Place = ("status",)
+LONGEST_KEPT = 65_536
+"""Characters; a longer value is not repeated beside the exchange that has it."""
 LONGEST_SEEN = 500
 """Characters; what a condition in a test's own words has looked at is not repeated beyond this length."""
 
@@ -130,6 +131,8 @@ class Operand:
         data |= {"at": list(self.place)} if self.place else {}
         if self.long:
             data["long"] = True
+        elif not _is_short(self.value):
+            raise TypeError(f"{type(self.value).__name__} is too long, or is not JSON")
         elif self.value is not ABSENT:
             data["value"] = redact(plain(self.value), self.key or key)
         return data
@@ -173,13 +176,14 @@ class Basis:
     def to_json(self, redact: Callable[[Any, str], Any]) -> dict[str, Any]:
         """Return the basis as JSON data; `redact` gets each value and the name of the field that it stands in.
 
-        What was compared with a value that JSON cannot hold can only be found again, not decided again: `seen`.
+        What was compared with a value that JSON cannot hold, or one that is very long, can only be found again, not
+        decided again: `seen`.
         """
         key = next((operand.key for operand in self.of if operand.key), "")
         try:
             data: dict[str, Any] = {"kind": self.kind, "of": [operand.to_json(redact, key) for operand in self.of]}
         except TypeError:
-            found = (replace(operand, long=not _is_plain(operand.value)) for operand in self.of if operand.place)
+            found = (replace(operand, long=not _is_short(operand.value)) for operand in self.of if operand.place)
             return {"kind": "seen", "of": [operand.to_json(redact) for operand in found]}
         return data | ({"terms": dict(self.terms)} if self.terms else {})
 
@@ -196,7 +200,7 @@ def seen(rests_on: Iterable[HasExchange | Exchange]) -> Basis:
         operand = Operand.status(thing if isinstance(thing, Exchange) else thing.exchange)
         if isinstance(thing, Reading) and thing.place:
             operand = Operand.of(thing)
-            if not _is_plain(thing.value) or len(repr(thing.value)) > LONGEST_SEEN:
+            if not _is_short(thing.value, LONGEST_SEEN):
                 operand = replace(operand, long=True)
         operands[operand.exchange, operand.place] = operand
     return Basis("seen", tuple(operands.values()))
@@ -382,7 +386,9 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def _is_plain(value: Any) -> bool:
+def _is_short(value: Any, longest: int = LONGEST_KEPT) -> bool:
+    if isinstance(value, str | list | tuple | dict) and len(repr(value)) > longest:
+        return False
     try:
         plain(value)
     except TypeError:
@@ -409,6 +415,8 @@ def find(recorded: Mapping[str, Any], place: Place) -> Any:
             return side["status"]
         case "header":
             found = header(((name, value) for name, value in side["headers"]), str(path[0]))
+            if found is None and "headersCutAt" in side:
+                raise NotRecorded
             return ABSENT if found is None else found
         case _:
             return _below(_body(side), path)
@@ -422,14 +430,7 @@ def is_kept(message: Mapping[str, Any]) -> bool:
 def _body(side: Mapping[str, Any]) -> Any:
     if not is_kept(side):
         raise NotRecorded
-    try:
-        return json.loads(side["body"], parse_constant=_refuse) if side["body"].strip() else ABSENT
-    except (ValueError, RecursionError):
-        return ABSENT
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
+    return read_json(side["body"])
 
 
 def _below(value: Any, path: Sequence[str | int]) -> Any:

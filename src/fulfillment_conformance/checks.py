@@ -20,6 +20,11 @@ from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.outcome import CheckResult, Outcome
 from fulfillment_conformance.redaction import Redactor
 
+LONGEST_TEXT = 10_000
+"""Characters of what a check says of expected and actual; a target decides how long some of it is."""
+
+MOST_NOTES = 100
+
 GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 """The syntax of every id that the marketplace makes."""
 
@@ -98,8 +103,15 @@ class Checks:
         rests_on: Iterable[Exchange] = (),
         basis: Basis | None = None,
     ) -> None:
-        """Keep one decision, and what it was made from; everything is redacted here."""
-        clean = self._redactor.text
+        """Keep one decision, and what it was made from; everything is redacted here, and cut to what can be read."""
+
+        def clean(text: str) -> str:
+            whole = self._redactor.text(text)
+            return whole if len(whole) <= LONGEST_TEXT else f"{whole[:LONGEST_TEXT]}… ({len(whole):,} characters)"
+
+        said = list(notes)
+        if len(said) > MOST_NOTES:
+            said = [*said[:MOST_NOTES], f"and {len(said) - MOST_NOTES:,} more notes"]
         self.results.append(
             CheckResult(
                 requirement=requirement.id,
@@ -107,7 +119,7 @@ class Checks:
                 expected=clean(expected),
                 actual=clean(actual),
                 reason=clean(reason),
-                notes=tuple(clean(note) for note in notes),
+                notes=tuple(clean(note) for note in said),
                 exchanges=tuple(dict.fromkeys(exchange.number for exchange in rests_on)),
                 basis=basis.to_json(self._redactor.data) if basis is not None else None,
             )

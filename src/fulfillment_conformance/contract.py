@@ -15,6 +15,7 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -30,6 +31,9 @@ from fulfillment_conformance.resources import folder
 
 Profile = Literal["documented", "observed"]
 """`documented`: what the pages say. `observed`: what the live service is known to do instead as well."""
+
+MOST_ERRORS = 2_000
+"""Errors of one answer that are looked at; a page of a list has a hundred entries."""
 
 _ALLOWING = ("x-accepted", "x-observed")
 _EXTENSIONS: Mapping[Profile, tuple[str, ...]] = {"documented": _ALLOWING[:1], "observed": _ALLOWING}
@@ -243,7 +247,7 @@ class Contract:
 
     def _violations(self, pointer: str, instance: Any) -> list[Violation]:
         try:
-            errors = list(self._validator(pointer).iter_errors(instance))
+            errors = list(islice(self._validator(pointer).iter_errors(instance), MOST_ERRORS))
         except ValueError as error:  # lone surrogates, or nesting that no validator follows
             return [Violation("", f"cannot be read: {error}", pointer)]
         return [violation for error in errors for violation in self._named(error, pointer)]

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fulfillment_conformance.contract import ApiOperation, Contract, Violation
-from fulfillment_conformance.exchange import Exchange, header
+from fulfillment_conformance.exchange import Exchange, header, to_remember
 from fulfillment_conformance.openapi_file import at, target
 
 _THEMES: Final = {
@@ -64,9 +64,16 @@ class Breach:
         return f"{self.operation}: {place}: {self.violation.message}"
 
 
+MOST = 500
+"""Findings of a kind that are kept; a service that finds ever new ways to be wrong has shown that by then."""
+
+
 @dataclass
 class DescribedAnswers:
     """An observer of exchanges that compares the API's answers with the description as they come.
+
+    No more than `MOST` of anything are kept, and of their exchanges no long bodies: a target decides how many there
+    are.
 
     Attributes:
         contract: the description, in the profile of the run.
@@ -95,23 +102,25 @@ class DescribedAnswers:
         operation = operation_of(self.contract, exchange, self.base_url)
         if operation is None:
             return
-        if exchange.status in {429, 503}:
-            self.throttled.append(exchange)
+        light = to_remember(exchange)
+        if exchange.status in {429, 503} and len(self.throttled) < MOST:
+            self.throttled.append(light)
         for name, _ in exchange.response_headers:
-            if name.lower() not in _KNOWN_HEADERS:
-                self.other_headers.setdefault(name.lower(), exchange)
+            if name.lower() not in _KNOWN_HEADERS and len(self.other_headers) < MOST:
+                self.other_headers.setdefault(name.lower(), light)
         if 200 <= exchange.status < 300:
             self._successes[operation.id] = self._successes.get(operation.id, 0) + 1
         if operation.id in _LISTS and exchange.response_body.strip() in {b"", b"{}", b"[]"}:
             return
-        for violation in self.contract.validate_response(
+        violations = self.contract.validate_response(
             operation.id, exchange.status, exchange.response_headers, exchange.response_body
-        ):
+        )
+        for violation in violations if len(self._breaches) < MOST else ():
             if violation.part == "header" and _is_echo(exchange, violation.pointer.removeprefix("/")):
                 continue
             rows = tuple(sorted(_own(operation.id, violation.pointer, violation.requirements)))
             kind = (operation.id, violation.schema_pointer, _ANY_ENTRY.sub("/*", violation.pointer))
-            self._breaches.setdefault(kind, Breach(operation.id, violation, rows, exchange))
+            self._breaches.setdefault(kind, Breach(operation.id, violation, rows, light))
 
     def shown(self, requirement: str) -> int:
         """Return how many successful answers there were whose shape the requirement is about."""

@@ -1,9 +1,14 @@
 """The recorded HTTP of a run, redacted at the moment of writing: `exchanges.jsonl`, one exchange a line.
 
 A line holds `run`, `number`, `test`, `sender`, `receiver`, `purpose`, `at` (real, UTC), `virtualAt`, `seconds` (real),
-`request` (`method`, `url`, `headers`, `body`), `response` (`status`, `headers`, `body`) or null, and `error`. Bodies
-are text, cut at `BODY_LIMIT` characters; `bodyCutAt` and the true size in bytes, `bodySize`, then stand beside them.
-Each line is flushed, so a run that dies keeps what it saw.
+`request` (`method`, `url`, `headers`, `body`), `response` (`status`, `headers`, `body`) or null, and `error`. Of an
+answer that did not come whole, and so is none, `began` has the same as `response` would. Bodies are text, cut at
+`BODY_LIMIT` characters; `bodyCutAt` and the size in bytes, `bodySize`, then stand beside them. Of more than
+`MOST_HEADERS` headers the first are kept, with their number, `headersCutAt` and `headersSize`. Each line is flushed, so
+a run that dies keeps what it saw.
+
+However much a target sends, the file stays one that can be opened: once it has `PLENTY` bytes, bodies and headers are
+cut at a tenth of that.
 """
 
 import json
@@ -24,6 +29,13 @@ from fulfillment_conformance.redaction import Redactor
 BODY_LIMIT = 65_536
 """Characters of a body that are kept."""
 
+MOST_HEADERS = 500
+"""Headers of a message that are kept."""
+
+PLENTY = 64 * 1024 * 1024
+"""Bytes of exchanges after which less is kept of each; an honest run has a quarter of that."""
+
+_LESS = 10
 _REDACTED_LIMIT = 16 * BODY_LIMIT
 _LONGEST_SECRET = 16_384
 _MOST_RECENT = 100
@@ -49,6 +61,7 @@ class Recorder:
         self._run = run
         self._prefix = prefix
         self._count = 0
+        self._written = 0
         self._lock = threading.Lock()
         self._numbers: list[str] = []
         self._recent: deque[dict[str, Any]] = deque(maxlen=_MOST_RECENT)
@@ -70,9 +83,10 @@ class Recorder:
                 exchange.number = f"{self._prefix}{self._count}"
             self._numbers.append(exchange.number)
             if self._file is not None:
-                data = redacted(exchange, self.redactor, test=self.test, run=self._run)
+                share = 1 if self._written < PLENTY else _LESS
+                data = redacted(exchange, self.redactor, test=self.test, run=self._run, share=share)
                 self._recent.append(data)
-                self._file.write(_line(data))
+                self._written += self._file.write(_line(data))
                 self._file.flush()
 
     def take_numbers(self) -> tuple[str, ...]:
@@ -113,20 +127,24 @@ class Recorder:
         self.close()
 
 
-def redacted(exchange: Exchange, redactor: Redactor, *, test: str = "", run: str = "") -> dict[str, Any]:
-    """Return an exchange as JSON data without secrets and personal data."""
+def redacted(
+    exchange: Exchange, redactor: Redactor, *, test: str = "", run: str = "", share: int = 1
+) -> dict[str, Any]:
+    """Return an exchange as JSON data without secrets and personal data.
+
+    `share` divides how much of a body, and how many headers, are kept.
+    """
     # A secret that is found by its place may have been repeated before that place.
-    return redactor.settled(lambda: _redacted(exchange, redactor, test, run))
+    return redactor.settled(lambda: _redacted(exchange, redactor, test, run, share))
 
 
-def _redacted(exchange: Exchange, redactor: Redactor, test: str, run: str) -> dict[str, Any]:
-    response = None
-    if exchange.status is not None:
-        response = {
-            "status": exchange.status,
-            "headers": redactor.headers(exchange.response_headers),
-            **_body(exchange.response_body, exchange.response_headers, redactor),
-        }
+def _redacted(exchange: Exchange, redactor: Redactor, test: str, run: str, share: int) -> dict[str, Any]:
+    came = {
+        **_headers(exchange.response_headers, redactor, share),
+        **_body(exchange.response_body, exchange.response_headers, redactor, share),
+    }
+    response = None if exchange.status is None else {"status": exchange.status, **came}
+    began = {} if exchange.began is None else {"began": {"status": exchange.began, **came}}
     return {
         "run": run,
         "number": exchange.number,
@@ -140,10 +158,11 @@ def _redacted(exchange: Exchange, redactor: Redactor, test: str, run: str) -> di
         "request": {
             "method": exchange.method,
             "url": redactor.text(exchange.url),
-            "headers": redactor.headers(exchange.request_headers),
-            **_body(exchange.request_body, exchange.request_headers, redactor),
+            **_headers(exchange.request_headers, redactor, share),
+            **_body(exchange.request_body, exchange.request_headers, redactor, share),
         },
         "response": response,
+        **began,
         "error": redactor.text(exchange.error) if exchange.error else None,
     }
 
@@ -153,18 +172,26 @@ def _line(data: Mapping[str, Any]) -> bytes:
     return (json.dumps(data, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
 
 
-def _body(body: bytes, headers: HeaderList, redactor: Redactor) -> dict[str, Any]:
+def _headers(headers: HeaderList, redactor: Redactor, share: int) -> dict[str, Any]:
+    limit = MOST_HEADERS // share
+    if len(headers) <= limit:
+        return {"headers": redactor.headers(headers)}
+    return {"headers": redactor.headers(headers[:limit]), "headersCutAt": limit, "headersSize": len(headers)}
+
+
+def _body(body: bytes, headers: HeaderList, redactor: Redactor, share: int) -> dict[str, Any]:
+    limit = BODY_LIMIT // share
     # A body is redacted first and cut afterwards: cutting first could leave half a secret that nothing recognises.
     content_type = header(headers, "content-type") or ""
     if len(body) <= _REDACTED_LIMIT:
         text = redactor.body(body, content_type)
-        if len(text) <= BODY_LIMIT:
+        if len(text) <= limit:
             return {"body": text}
     else:
         text = redactor.body(_whole_characters(body[:_REDACTED_LIMIT]), content_type)
         # Secrets may have shrunk so much that the cut in the middle of one is in sight.
         text = text[: max(0, len(text) - _LONGEST_SECRET)]
-    text = text[:BODY_LIMIT]
+    text = text[:limit]
     return {"body": text, "bodyCutAt": len(text), "bodySize": len(body)}
 
 

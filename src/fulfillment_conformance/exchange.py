@@ -5,7 +5,7 @@ it to an `Observer`. Values are raw here; redaction happens where they are writt
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -28,8 +28,10 @@ def header(headers: Iterable[tuple[str, str]], name: str) -> str | None:
 class Exchange:
     """A request and what came back.
 
-    `status` is None when no answer came; `error` then says what happened instead (`ConnectError: …`). `seconds` is real
-    time. `virtual_at` is the marketplace clock's time, where there is one. `number` is given by the recorder.
+    `status` is None when no answer came; `error` then says what happened instead (`ConnectError: …`). An answer that
+    begins and does not come whole, or is more than is taken in, is none: `began` is its status, and what there is of
+    its headers and body is kept. `seconds` is real time. `virtual_at` is the marketplace clock's time, where there is
+    one. `number` is given by the recorder.
     """
 
     sender: Party
@@ -42,6 +44,7 @@ class Exchange:
     response_headers: HeaderList = ()
     response_body: bytes = b""
     error: str | None = None
+    began: int | None = None
     seconds: float = 0.0
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     virtual_at: datetime | None = None
@@ -53,6 +56,17 @@ class Exchange:
         came = self.status if self.status is not None else "no answer"
         address = self.url.partition("?")[0]
         return f"<Exchange {self.number} {self.sender} to {self.receiver}: {self.method} {address} -> {came}>"
+
+
+LONGEST_REMEMBERED = 64 * 1024
+"""Bytes of a body; longer ones are in the evidence, and nowhere else when their test is over."""
+
+
+def to_remember(exchange: Exchange) -> Exchange:
+    """Return an exchange for whoever keeps it until the end of a run: itself, or without a body that is very long."""
+    if len(exchange.request_body) + len(exchange.response_body) <= LONGEST_REMEMBERED:
+        return exchange
+    return replace(exchange, request_body=b"", response_body=b"")
 
 
 Observer = Callable[[Exchange], None]

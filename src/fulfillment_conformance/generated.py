@@ -23,13 +23,15 @@ from starlette.types import Receive, Scope, Send
 from fulfillment_conformance import codec_tables
 from fulfillment_conformance.asgi import header_list, whole_body
 from fulfillment_conformance.errors import SuiteFault
-from fulfillment_conformance.exchange import Exchange, HeaderList
+from fulfillment_conformance.exchange import Exchange, HeaderList, to_remember
 
 Phase = Literal["examples", "coverage", "fuzzing", "stateful"]
 PHASES: Final[tuple[Phase, ...]] = ("examples", "coverage", "fuzzing", "stateful")
 """The description's own examples; one call for each edge of each schema; random calls; random walks along the links."""
 
 _NUMBER = "x-number-of-the-call"
+_LONGEST = 256 * 1024  # bytes of an answer that schemathesis gets and keeps; all of them, of an honest one
+_MOST_HEADERS = 200
 _OF_THE_CONNECTION = frozenset(
     {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length", "transfer-encoding", "cookie"}
 )
@@ -166,10 +168,11 @@ class _Relay:
         )
         # This blocks schemathesis's loop until the answer is there; with one worker, nothing else waits on it.
         exchange = self._send(made_up)
-        self.exchanges.append(exchange)
+        came = exchange.response_body[:_LONGEST] if exchange.status is not None else b""
+        self.exchanges.append(to_remember(exchange))
         answered = [
             (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in exchange.response_headers
+            for name, value in exchange.response_headers[:_MOST_HEADERS]
             if name.lower() not in {*_OF_THE_CONNECTION, "content-encoding"}
         ]
         number = str(len(self.exchanges) - 1).encode()
@@ -177,7 +180,7 @@ class _Relay:
         await send(
             {"type": "http.response.start", "status": status, "headers": [*answered, (_NUMBER.encode(), number)]}
         )
-        await send({"type": "http.response.body", "body": exchange.response_body})
+        await send({"type": "http.response.body", "body": came})
 
 
 def _calls(finished: events.ScenarioFinished, exchanges: list[Exchange]) -> Iterator[GeneratedCall]:

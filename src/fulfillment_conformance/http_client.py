@@ -19,9 +19,18 @@ import httpx2
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.exchange import Exchange, HeaderList, Observer, Party, header, ignore
 from fulfillment_conformance.http_transport import DeadlineTransport, KeptConnectionEnded
+from fulfillment_conformance.waits import Waits
 
-BODY_LIMIT = 8 * 1024 * 1024
+BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a response that are read, before and after decompression; the rest is not fetched."""
+
+MOST_HEADERS = 200
+"""Headers that an answer may have; many clients take no more than a hundred."""
+
+SHORTEST = 2.0
+"""Seconds that a request gets, if it was to get more, from a server that has left `MISSES` without an answer."""
+
+MISSES = 3
 
 
 _SENT_TWICE = "sent twice, for the server closed a kept connection as the first went out"
@@ -91,6 +100,7 @@ class HttpClient:
         self.observer = observer
         self.timeout = timeout
         self._addresses = dict(addresses or {})
+        self._waits: dict[float, Waits] = {}
         # The bare transport: no redirects, no cookies, no proxy or CA variables of the machine, no retries of its own.
         self._transport = DeadlineTransport(tls if tls is not None else trust(), addresses)
 
@@ -107,7 +117,9 @@ class HttpClient:
         timeout: float | None = None,
         observed: bool = True,
     ) -> Exchange:
-        """Make one exchange and return it, also when no answer came.
+        """Make one exchange and return it, also when no answer came, or none that came whole.
+
+        A server that has used up the whole time again and again is not waited for that long any more: see `Waits`.
 
         A GET that went out on a kept connection, which ended before a byte of the answer, is sent once more, on a
         connection made for it; the exchange says so in its purpose.
@@ -123,7 +135,9 @@ class HttpClient:
             timeout: seconds for the whole exchange, instead of the client's own.
             observed: whether the observer hears of it.
         """
-        limit = self.timeout if timeout is None else timeout
+        allowed = self.timeout if timeout is None else timeout
+        waits = self._waits.setdefault(allowed, Waits(allowed, shortest=min(allowed, SHORTEST), misses=MISSES))
+        limit = waits.limit
         given = list(headers.items() if isinstance(headers, Mapping) else headers)
         exchange = Exchange(
             sender=sender,
@@ -161,6 +175,10 @@ class HttpClient:
         except _FAILURES as error:
             exchange.error = exchange.error or _told(error)
         exchange.seconds = time.monotonic() - started
+        if exchange.error is not None:
+            exchange.began, exchange.status = exchange.status, None
+        if exchange.status is not None or exchange.seconds >= limit:
+            waits.note(came=exchange.status is not None, after=exchange.seconds)
         if observed:
             self.observer(exchange)
         return exchange
@@ -183,7 +201,7 @@ class HttpClient:
         response = self._transport.handle_request(request, fresh=fresh)
         try:
             exchange.status = response.status_code
-            exchange.response_headers = _pairs(response.headers)
+            exchange.response_headers = _pairs(response.headers)[:MOST_HEADERS]
             _read(response, exchange, deadline=deadline)
         finally:
             response.close()
@@ -233,6 +251,9 @@ def _pairs(headers: httpx2.Headers) -> HeaderList:
 
 
 def _read(response: httpx2.Response, exchange: Exchange, *, deadline: float) -> None:
+    if len(response.headers.raw) > MOST_HEADERS:
+        exchange.error = f"the answer has {len(response.headers.raw):,} headers; reading stopped"
+        return
     chunks: list[bytes] = []
     size = 0
     try:
@@ -263,4 +284,6 @@ def _decompressed(raw: bytes, encoding: str | None, exchange: Exchange) -> bytes
         return raw
     if inflater.unconsumed_tail:
         exchange.error = f"the answer's body inflates to more than {BODY_LIMIT} bytes; reading stopped"
+    elif raw and not inflater.eof and exchange.error is None:
+        exchange.error = f"the answer's body ends in the middle of its {encoding}"
     return body

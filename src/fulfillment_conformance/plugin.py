@@ -40,6 +40,7 @@ _RUN = pytest.StashKey[Run]()
 _JUDGING = pytest.StashKey["Judging"]()
 _STATE = pytest.StashKey["ItemState"]()
 _ON_TARGET = "the-one-target"
+_TIME_OUT = "from pytest-timeout"
 _STOPS = {Blame.ENVIRONMENT: ExitCode.ENVIRONMENT, Blame.CONFIGURATION: ExitCode.USAGE}
 
 
@@ -325,6 +326,11 @@ class Judging:
         if isinstance(error, pytest.skip.Exception):
             state.reason = f"skipped, which no test of the suites does by itself: {error}"
             return
+        if isinstance(error, pytest.fail.Exception) and _TIME_OUT in str(error) and self._is_slow(state):
+            error = Precondition(
+                f"the test was given up after {time.perf_counter() - state.started:.0f} s, of which the target took "
+                f"{self._run.waited:.0f} s for its answers; a shorter time-out in the target file ends it sooner"
+            )
         if isinstance(error, TargetGone):
             self._run.gone = error.exchange
         if isinstance(error, Interruption) or (isinstance(error, EnvironmentUnavailable) and self._run.silent_first):
@@ -347,6 +353,10 @@ class Judging:
         else:
             state.blame = Blame.SUITE
             state.reason = f"the suite's own fault in {call.when}: {type(error).__name__}: {error}"
+
+    def _is_slow(self, state: ItemState) -> bool:
+        """Whether most of a test's time went into waiting for the target, as far as answers have come at all."""
+        return 2 * self._run.waited > time.perf_counter() - state.started
 
     # --- the run ---
 

@@ -81,6 +81,8 @@ class Run:
     """The exchange after which the target stopped answering, once it has."""
     unanswered: list[Exchange] = field(default_factory=list)
     """Requests of the current test, to the target or to its sandbox, that got no answer."""
+    waited: float = 0.0
+    """Real seconds that the target and its sandbox have taken for their answers in the current test."""
     life: Life = field(default_factory=Life)
     """Which parts of the target tests have called, and which of them have shown that they work."""
 

@@ -25,11 +25,16 @@ class SilenceWatch:
     party: Party
     still_there: Callable[[], bool]
     _unanswered: Observer = field(default_factory=lambda: ignore, init=False)
+    _run: Run | None = field(default=None, init=False)
 
     def notice(self, exchange: Exchange) -> None:
         """Take in a finished exchange."""
-        if exchange.status is None and exchange.receiver in (self.party, "control"):
+        if exchange.receiver not in (self.party, "control"):
+            return
+        if exchange.status is None:
             self._unanswered(exchange)
+        if self._run is not None:
+            self._run.waited += exchange.seconds
 
     @contextmanager
     def during_test(self, run: Run, checks: Checks) -> Iterator[None]:
@@ -41,11 +46,12 @@ class SilenceWatch:
         if run.gone is not None:
             raise TargetGone(f"the target stopped answering after exchange {run.gone.number}", run.gone)
         run.unanswered.clear()
-        self._unanswered = run.unanswered.append
+        run.waited = 0.0
+        self._unanswered, self._run = run.unanswered.append, run
         try:
             yield
         finally:
-            self._unanswered = ignore
+            self._unanswered, self._run = ignore, None
         if not run.unanswered or self.still_there():
             return
         first = run.gone = run.unanswered[0]

@@ -10,15 +10,15 @@ from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from jsonpointer import JsonPointer, JsonPointerException
 
-from fulfillment_conformance.answers import ABSENT, Answer, Reading
+from fulfillment_conformance.answers import ABSENT, Answer, Reading, read_json
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.interruptions import CannotArrange, NotUnderstood
 from fulfillment_conformance.marketplace import SubscriptionStatus
 from fulfillment_conformance.stage.buyer import Page
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
-from fulfillment_conformance.stage.waits import Waits
 from fulfillment_conformance.target import Browser, Claims, Post, Reconcile, SelfService, State, Step, Timeouts
+from fulfillment_conformance.waits import Waits
 
 ACCEPTANCE_SECONDS = 10.0
 """The window in which a publisher can report the outcome of a change (WHK-025)."""
@@ -253,10 +253,7 @@ class Publisher:
         exchange = self._http.send("GET", url, receiver="publisher", purpose="what does the publisher believe?")
         body: Any = ABSENT
         if exchange.status == 200:
-            try:
-                body = json.loads(exchange.response_body)
-            except (ValueError, RecursionError):
-                body = ABSENT
+            body = read_json(exchange.response_body)
         words = state.words
         return Account(
             status=_reading(

@@ -1,4 +1,4 @@
-"""How long to wait for what a publisher does in its own time."""
+"""How long to wait for what the other side does in its own time: an effect, a report, an answer."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ MARGIN: Final = 10.0
 class Waits:
     """A limit for waits of one kind: as long as was allowed, less once what is waited for has failed to come often.
 
-    It never becomes shorter than what this publisher, on this machine, under this load, may need: that is told by what
+    It never becomes shorter than what the other side, on this machine, under this load, may need: that is told by what
     has come.
     """
 

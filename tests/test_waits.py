@@ -1,6 +1,6 @@
 import pytest
 
-from fulfillment_conformance.stage.waits import MARGIN, Waits
+from fulfillment_conformance.waits import MARGIN, Waits
 
 
 @pytest.fixture
