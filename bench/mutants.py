@@ -3,9 +3,10 @@
     pip install cosmic-ray==8.7.0
     python bench/mutants.py --sample 200 --seed 1 --results mutants.jsonl
 
-Cosmic Ray's operators change numbers, comparisons, conditions and loops, but for those inside messages. Each chosen place is changed once, in a copy
-of this repository, and `bench/noticed.py` asks the tests that should notice. Which places and changes are chosen is the
-seed's. What the results hold already is not tried again, so a stopped command goes on where it was.
+Cosmic Ray's operators change numbers, comparisons, conditions and loops, but for those inside messages. Each chosen
+place is changed once, in a copy of this repository, and `bench/noticed.py` asks the tests that should notice. Which
+places and changes are chosen is the seed's. What the results hold already is not tried again, so a stopped command goes
+on where it was.
 """
 
 import argparse
