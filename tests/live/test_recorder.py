@@ -29,9 +29,8 @@ def told(exchange: RecordedExchange) -> str:
     there = []
     for given in exchange.given:
         seats = f" x{given.quantity}" if given.quantity else ""
-        begun = given.operation
-        under_way = f" ({begun.action} {begun.plan or begun.quantity or ''} {begun.status})" if begun else ""
-        there.append(f"{given.status} {given.plan}{seats}{under_way}")
+        under_way = (f" ({each.action} {each.plan or each.quantity or ''} {each.status})" for each in given.operations)
+        there.append(f"{given.status} {given.plan}{seats}{''.join(under_way)}")
     request = exchange.request
     return f"{', '.join(there)}: {request.method} {request.path} -> {exchange.answer.status}"
 
@@ -185,6 +184,45 @@ def test_a_change_is_under_way_until_it_shows(tmp_path: Path, then: list[dict[st
     made = record(write(tmp_path, LOOKED, CHANGED, *then, last), tmp_path / "recording.yaml")
 
     assert told(made.recording.exchanges[-1]) == f"{expected}: GET /{{id}}/operations -> 200"
+
+
+def changed(operation: str, plan: str, at: str) -> dict[str, Any]:
+    """Return a change of plan that was begun."""
+    return {
+        **CHANGED,
+        "at": f"2026-11-20T00:00:{at}+00:00",
+        "request": {**CHANGED["request"], "body": json.dumps({"planId": plan})},
+        "response": came(202, Operation_Location=f"https://x/saas/subscriptions/{FLAT}/operations/{operation}"),
+    }
+
+
+def test_several_changes_may_be_under_way_and_each_can_be_looked_at(tmp_path: Path) -> None:
+    def looked_at(operation: str, status: str) -> dict[str, Any]:
+        return exchange("GET", f"/{FLAT}/operations/{operation}", response=came(200, {"status": status}))
+
+    begun = [changed(SEATS, "gold", "01"), changed(DOOMED, "bronze", "03")]
+    looks = [
+        looked_at(DOOMED, "InProgress"),
+        looked_at(SEATS, "InProgress"),
+        looked_at(SEATS, "Failed"),
+        looked_at(SEATS, "Failed"),
+        exchange("GET", f"/{FLAT}/operations", at="2026-11-20T00:00:09+00:00", response=came(200, {"operations": []})),
+    ]
+
+    made = record(write(tmp_path, LOOKED, *begun, *looks), tmp_path / "recording.yaml")
+
+    gold, bronze = "(ChangePlan gold InProgress)", "(ChangePlan bronze InProgress)"
+    one = "GET /{id}/operations/{operationId} -> 200"
+    assert [told(each) for each in made.recording.exchanges[2:]] == [
+        f"Subscribed silver {gold}: PATCH /{{id}} -> 202",
+        f"Subscribed silver {gold} {bronze}: {one}",
+        f"Subscribed silver {gold}: {one}",
+        f"Subscribed silver (ChangePlan gold Failed): {one}",
+        f"Subscribed silver {bronze}: GET /{{id}}/operations -> 200",
+    ]
+    assert [each.seconds for each in made.recording.exchanges[-1].given[0].operations] == [6.0]
+    assert made.left_out == {"what the subscription was like before does not show": 1}
+    assert [plan.plan_id for plan in made.recording.offers[0].plans] == ["silver", "gold", "bronze"]
 
 
 def test_only_headers_that_matter_are_kept_and_what_differs_in_values_only_once(tmp_path: Path) -> None:

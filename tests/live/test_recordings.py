@@ -11,7 +11,7 @@ from fulfillment_conformance.yamlfile import InvalidContent, YamlProblem
 def recording(**changes: Any) -> dict[str, Any]:
     """Return a small recording: a subscription is read while a change of plan is under way."""
     operation = {"action": "ChangePlan", "plan": "gold", "status": "InProgress", "seconds": 1.5}
-    given = {"offer": "crm-preview", "plan": "silver", "status": "Subscribed", "operation": operation}
+    given = {"offer": "crm-preview", "plan": "silver", "status": "Subscribed", "operations": [operation]}
     request = {"method": "GET", "path": "/{id}", "query": {"api-version": "2018-08-31"}}
     return {
         "recorded": "2026-11-22",
@@ -41,7 +41,7 @@ def test_a_recording_is_read(tmp_path: Path) -> None:
 
     [exchange] = load(file).exchanges
     assert load_folder(tmp_path) == {"2026-11-22": load(file)}
-    assert exchange.given[0].operation is not None
+    assert exchange.given[0].operations[0].seconds == 1.5
     assert exchange.as_evidence("https://somewhere/api") == {
         "receiver": "marketplace",
         "request": {"method": "GET", "url": "https://somewhere/api/saas/subscriptions/{id}"},
@@ -79,7 +79,11 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("exchanges.0.given.0.offer", "crm", "got 'crm'; the recording lists crm-preview"),
         ("exchanges.0.given.0.plan", "glod", "did you mean 'gold'? offer 'crm-preview' lists silver, gold"),
         ("exchanges.0.given.0.status", "Active", "status: got 'Active'; allowed: PendingFulfillmentStart, Subscribed"),
-        ("exchanges.0.given.0.operation.plan", None, "operation.plan: missing; expected the value that ChangePlan"),
+        (
+            "exchanges.0.given.0.operations.0.plan",
+            None,
+            "operations[0].plan: missing; expected the value that ChangePlan",
+        ),
         ("exchanges.0.given", None, "exchanges[0].given: needs the situation of the subscription"),
         ("exchanges.0.request.method", "PUT", "method: got 'PUT'; allowed: GET, POST"),
         ("exchanges.0.answer.status", 20, "status: must be at least 100, got the number 20"),
@@ -97,7 +101,7 @@ def test_what_is_wrong_is_said_by_file_line_and_key(tmp_path: Path, path: str, v
 
 
 def test_an_operation_in_the_path_has_to_be_one_of_the_situation(tmp_path: Path) -> None:
-    document = changed("exchanges.0.given.0.operation", None)
+    document = changed("exchanges.0.given.0.operations", None)
     document["exchanges"][0]["request"]["path"] = "/{id}/operations/{operationId}"
 
     with pytest.raises(InvalidContent, match=r"needs an operation, for \{operationId\} stands in the path"):

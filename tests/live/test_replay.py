@@ -1,5 +1,6 @@
 """The emulator against recordings of the live service: those in `recordings/`, on every build, and some of our own."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from fulfillment_conformance.emulator.messages import Reply
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.live import replay
 from fulfillment_conformance.live.recorder import record
-from fulfillment_conformance.live.recordings import Recording, load_folder
+from fulfillment_conformance.live.recordings import RecordedExchange, Recording, load_folder
 from fulfillment_conformance.redaction import Redactor
 
 FOLDER = Path(__file__).parents[2] / "recordings"
@@ -126,7 +127,7 @@ def test_fields_types_null_and_words_are_compared_and_values_are_not(
         if (each.request.path, each.answer.status) == ("/{id}", 200)
         and each.request.method == "GET"
         and [given.plan for given in each.given] == ["silver"]
-        and each.given[0].operation is None
+        and not each.given[0].operations
     )
     document = data(observed)
     change(document["exchanges"][number]["answer"]["body"])
@@ -170,9 +171,9 @@ def test_an_operation_is_brought_as_far_as_it_had_come(observed: Recording, stat
         for each in document["exchanges"]
         if each["request"]["path"] == "/{id}/operations/{operationId}"
         and each["request"]["method"] == "GET"
-        and each["given"][0]["operation"]["action"] == "ChangePlan"
+        and each["given"][0]["operations"][0]["action"] == "ChangePlan"
     )
-    one["given"][0]["operation"]["status"] = one["answer"]["body"]["status"] = status
+    one["given"][0]["operations"][0]["status"] = one["answer"]["body"]["status"] = status
     document["exchanges"] = [one]
 
     assert replay.compared(Recording.model_validate(document)) == []
@@ -184,14 +185,30 @@ def test_a_pending_operation_is_listed_after_the_recorded_time_only(observed: Re
     (one,) = (
         each
         for each in document["exchanges"]
-        if each["request"]["path"] == "/{id}/operations" and "operation" in each["given"][0]
+        if each["request"]["path"] == "/{id}/operations" and "operations" in each["given"][0]
     )
-    one["given"][0]["operation"]["seconds"] = 61.0
+    one["given"][0]["operations"][0]["seconds"] = 61.0
     document["exchanges"] = [one]
 
     found = list(map(str, replay.compared(Recording.model_validate(document))))
 
     assert "+ GET /saas/subscriptions/{id}/operations 200 /operations/*/action: 'ChangePlan'" in found
+
+
+def test_operations_are_begun_one_after_the_other(observed: Recording) -> None:
+    """The first is listed after its minute, the second not yet."""
+    document = data(observed)
+    (one,) = (
+        each
+        for each in document["exchanges"]
+        if each["request"]["path"] == "/{id}/operations" and "operations" in each["given"][0]
+    )
+    (begun,) = one["given"][0]["operations"]
+    one["given"][0]["operations"] = [{**begun, "seconds": 90.0}, {**begun, "seconds": 30.0}]
+
+    evidence = replay.repeated(observed, RecordedExchange.model_validate(one))
+
+    assert len(json.loads(evidence["response"]["body"])["operations"]) == 1
 
 
 def test_a_situation_that_cannot_be_is_named(observed: Recording) -> None:
@@ -201,9 +218,9 @@ def test_a_situation_that_cannot_be_is_named(observed: Recording) -> None:
         for each in document["exchanges"]
         if each["request"]["path"] == "/{id}/operations/{operationId}"
         and each["request"]["method"] == "GET"
-        and each["given"][0]["operation"]["action"] == "ChangePlan"
+        and each["given"][0]["operations"][0]["action"] == "ChangePlan"
     )
-    one["given"][0]["operation"]["plan"] = "silver"
+    one["given"][0]["operations"][0]["plan"] = "silver"
     document["exchanges"] = [one]
 
     with pytest.raises(UsageProblem, match=r"exchanges\[0\].given cannot be arranged .* The plan is already 'silver'"):

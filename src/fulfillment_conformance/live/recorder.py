@@ -114,17 +114,32 @@ class _Begun:
     quantity: int | None = None
     status: str = "InProgress"
 
+    def given(self, at: datetime) -> Json:
+        """Return it as a part of the situation of a request made at a time."""
+        wanted = {"plan": self.plan, "quantity": self.quantity}
+        return {
+            "action": self.action,
+            **{name: value for name, value in wanted.items() if value is not None},
+            "status": self.status,
+            "seconds": round(max((at - self.at).total_seconds(), 0.0), 1),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A subscription as the service last showed it; `operation` is the last one begun on it, and not yet in force."""
+    """A subscription as the service last showed it; and the operations begun on it, oldest first, that do not show."""
 
     offer: str
     plan: str
     quantity: int | None
     status: str
     term_unit: str
-    operation: _Begun | None = None
+    operations: tuple[_Begun, ...] = ()
+
+    def up_to(self, operation: str) -> "_Known | None":
+        """Return it with one of its operations as the latest; None if it has no such operation."""
+        ids = [begun.id for begun in self.operations]
+        return replace(self, operations=self.operations[: ids.index(operation) + 1]) if operation in ids else None
 
     def given(self, at: datetime) -> Json:
         """Return it as the situation of a request made at a time."""
@@ -132,14 +147,8 @@ class _Known:
         if self.quantity is not None:
             given["quantity"] = self.quantity
         given |= {"status": self.status, "term_unit": self.term_unit}
-        if (begun := self.operation) is not None:
-            wanted = {"plan": begun.plan, "quantity": begun.quantity}
-            given["operation"] = {
-                "action": begun.action,
-                **{name: value for name, value in wanted.items() if value is not None},
-                "status": begun.status,
-                "seconds": round(max((at - begun.at).total_seconds(), 0.0), 1),
-            }
+        if self.operations:
+            given["operations"] = [begun.given(at) for begun in self.operations]
         return given
 
 
@@ -210,12 +219,12 @@ class _Account:
             for given in entry.get("given", ()):
                 seats = {"isPricePerSeat": True} if "quantity" in given else {}
                 plans = self._plans.setdefault(given["offer"], {})
-                for plan in (given["plan"], given.get("operation", {}).get("plan")):
-                    if plan is not None:
-                        document = plans.setdefault(plan, {"planId": plan, **seats, "termUnits": []})
-                        document.setdefault("termUnits", ["P1M", "P1Y"])
-                        if given["term_unit"] not in document["termUnits"]:
-                            document["termUnits"].append(given["term_unit"])
+                wanted = (each["plan"] for each in given.get("operations", ()) if "plan" in each)
+                for plan in (given["plan"], *wanted):
+                    document = plans.setdefault(plan, {"planId": plan, **seats, "termUnits": []})
+                    document.setdefault("termUnits", ["P1M", "P1Y"])
+                    if given["term_unit"] not in document["termUnits"]:
+                        document["termUnits"].append(given["term_unit"])
         return [{"offerId": offer, "plans": list(plans.values())} for offer, plans in self._plans.items()]
 
     # --- the situation ---
@@ -236,14 +245,15 @@ class _Account:
                 known = known if shown_now is None else _followed(known, shown_now)
             case [_, "operations", operation]:
                 known = self._known.get(call.subscription)
-                if operation in self._operations and (
-                    known is None or known.operation is None or known.operation.id != operation
-                ):
-                    raise _LeftOut("what the subscription was like before does not show")
-                if known is not None and known.operation is not None and known.operation.id == operation:
+                about = known.up_to(operation) if known else None
+                if about is not None:
+                    known = about
                     status = _ENDED.get(_text(call.answer["status"])) if call.method == "GET" else None
                     if status is not None:
-                        known = replace(known, operation=replace(known.operation, status=status))
+                        latest = replace(about.operations[-1], status=status)
+                        known = replace(about, operations=(*about.operations[:-1], latest))
+                elif operation in self._operations:
+                    raise _LeftOut("what the subscription was like before does not show")
                 elif call.answer.is_success:
                     raise _LeftOut("an operation that somebody else began cannot be arranged")
             case [_, "activate" | "listAvailablePlans" | "operations"]:
@@ -261,8 +271,7 @@ class _Account:
         if given and parts and parts != ["resolve"]:
             parts[0] = SUBSCRIPTION
             known = self._known.get(call.subscription)
-            begun = known.operation if known else None
-            if len(parts) == 3 and begun is not None and begun.id == parts[2]:
+            if len(parts) == 3 and known is not None and known.up_to(parts[2]) is not None:
                 parts[2] = OPERATION
         return "".join(f"/{part}" for part in parts)
 
@@ -305,11 +314,17 @@ class _Account:
         if len(call.parts) == 1 and call.method in {"PATCH", "DELETE"}:
             begun = _begun(call)
             self._operations.add(begun.id)
-            self._known[call.subscription] = replace(known, operation=begun)
-        elif len(call.parts) == 3 and (begun_before := known.operation) and begun_before.id == call.parts[2]:
-            status = _ENDED.get(_text(answer["status"]), begun_before.status)
-            operation = replace(begun_before, status=status)
-            self._known[call.subscription] = replace(known, operation=operation)
+            still_open = tuple(each for each in known.operations if each.status not in _ENDED)
+            self._known[call.subscription] = replace(known, operations=(*still_open, begun))
+        elif len(call.parts) == 3 and (status := _ENDED.get(_text(answer["status"]))):
+            latest = known.operations[-1].id if known.operations else ""
+            # Of those that have ended only the latest can be looked at once more; an earlier one is in nobody's way.
+            operations = tuple(
+                replace(each, status=status) if each.id == call.parts[2] else each
+                for each in known.operations
+                if each.id != call.parts[2] or each.id == latest
+            )
+            self._known[call.subscription] = replace(known, operations=operations)
         elif call.parts[1:] == ["activate"]:
             del self._known[call.subscription]  # until it is looked at again
 
@@ -319,18 +334,22 @@ class _Account:
 
 
 def _followed(before: _Known | None, shown: _Known) -> _Known:
-    """Return what a subscription shows, with the operation begun on it unless that has come into force."""
-    begun = before.operation if before else None
-    if begun is None:
-        return shown
+    """Return what a subscription shows, with the operations begun on it that have not come into force."""
+    return (
+        replace(shown, operations=tuple(each for each in before.operations if not _in_force(each, shown)))
+        if before
+        else shown
+    )
+
+
+def _in_force(begun: _Begun, shown: _Known) -> bool:
     match begun.action:
         case "ChangePlan":
-            in_force = shown.plan == begun.plan
+            return shown.plan == begun.plan
         case "ChangeQuantity":
-            in_force = shown.quantity == begun.quantity
+            return shown.quantity == begun.quantity
         case _:
-            in_force = shown.status == "Unsubscribed"
-    return shown if in_force else replace(shown, operation=begun)
+            return shown.status == "Unsubscribed"
 
 
 def _call(exchange: Mapping[str, Any]) -> _Call:
@@ -411,7 +430,10 @@ def _text(reading: Reading) -> str:
 
 def _kind(entry: Json, exchange: Mapping[str, Any]) -> str:
     """Return what an exchange has in common with those that differ from it in values only."""
-    given = [{**each, "operation": {**each.get("operation", {}), "seconds": 0}} for each in entry.get("given", ())]
+    given = [
+        {**each, "operations": [{**begun, "seconds": 0} for begun in each.get("operations", ())]}
+        for each in entry.get("given", ())
+    ]
     request = {**entry["request"], "headers": sorted(entry["request"].get("headers", ()))}
     shape = sorted((place, sorted(kinds)) for place, kinds in shape_of(exchange).items())
     return json.dumps([given, request, shape], sort_keys=True)

@@ -24,7 +24,7 @@ BELOW: Final = "/saas/subscriptions"
 SUBSCRIPTION: Final = "{id}"
 """Stands in the path of a request for the first subscription of its situation."""
 OPERATION: Final = "{operationId}"
-"""Stands in the path of a request for that subscription's operation."""
+"""Stands in the path of a request for that subscription's latest operation."""
 
 HEADERS: Final = frozenset(
     {
@@ -64,14 +64,14 @@ class BegunOperation(FileModel):
 
 
 class Situation(FileModel):
-    """A subscription as it was before a request; before its operation, too, where it has one."""
+    """A subscription as it was before a request, and before the operations begun on it, oldest first."""
 
     offer: Text = Field(description="the id of an offer that the recording lists")
     plan: Text = Field(description="the id of one of that offer's plans")
     quantity: Annotated[int, Field(ge=1)] | None = None
     status: Status
     term_unit: TermUnit = "P1M"
-    operation: BegunOperation | None = None
+    operations: tuple[BegunOperation, ...] = Field(default=(), strict=False)
 
 
 class RecordedRequest(FileModel):
@@ -121,7 +121,7 @@ class RecordedExchange(FileModel):
         needs_one = SUBSCRIPTION in path or OPERATION in path or self.request.purchase_token
         if needs_one and not self.given:
             raise complaints([("given", "needs the situation of the subscription that the request is about")])
-        if OPERATION in path and self.given[0].operation is None:
+        if OPERATION in path and not self.given[0].operations:
             raise complaints([("given.0", f"needs an operation, for {OPERATION} stands in the path of the request")])
         return self
 

@@ -11,6 +11,7 @@ difference and a requirement, and the requirement's row names the recording.
 import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -148,7 +149,7 @@ def _for_sale(offer: OfferSpec) -> dict[str, Any]:
 
 
 async def _arrange(emulator: Emulator, given: tuple[Situation, ...]) -> list[tuple[str, str]]:
-    """Put subscriptions there, and return the id of each with that of its operation, if it has one."""
+    """Put subscriptions there, and return the id of each with that of its latest operation, if any."""
     ids = Ids(emulator.settings.seed + 2)
     made = []
     for situation in given:
@@ -161,11 +162,12 @@ async def _arrange(emulator: Emulator, given: tuple[Situation, ...]) -> list[tup
         )
         identity = emulator.settings.identity
         emulator.perform(lambda: build(emulator.market, listed, identity, term_unit=situation.term_unit))  # noqa: B023 - called at once
-        operation = ""
-        if situation.operation is not None:
-            operation = _begin(emulator, listed, situation.operation)
-            await emulator.advance(timedelta(seconds=situation.operation.seconds))
-        made.append((listed.id, operation))
+        latest = ""
+        ages = [begun.seconds for begun in situation.operations]
+        for begun, (age, age_of_next) in zip(situation.operations, pairwise([*ages, 0.0]), strict=True):
+            latest = _begin(emulator, listed, begun)
+            await emulator.advance(timedelta(seconds=max(age - age_of_next, 0.0)))
+        made.append((listed.id, latest))
     return made
 
 
