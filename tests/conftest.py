@@ -8,6 +8,10 @@ RUNS_PER_CORE = 2
 """Most time goes to judged runs in processes of their own, which wait for a publisher as much as they compute."""
 
 
+# Whoever starts a process that may not keep what it compiles pays half a second for each that tests start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many workers `-n auto` stands for."""
