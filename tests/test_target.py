@@ -191,6 +191,23 @@ def test_a_small_publisher_target(write: Write) -> None:
     assert target.describe()["landing_page"] == "http://127.0.0.1:5000/signup"
 
 
+@pytest.mark.parametrize(
+    ("said", "nothing"),
+    [
+        ("{}", False),
+        ("{refused_plans: []}", True),
+        ("{refused_plans: [gold]}", False),
+        ("{refused_plans: [], refused_seats: 90}", False),
+        ("{refused_plans: [], refuses_changes: true}", False),
+    ],
+)
+def test_that_nothing_is_refused_has_to_be_said(write: Write, said: str, nothing: bool) -> None:
+    target = load_target(write(f"{PUBLISHER}claims: {said}\n"), ENVIRON)
+
+    assert isinstance(target, PublisherTarget)
+    assert target.claims.refuses_nothing is nothing
+
+
 def test_a_full_publisher_target(write: Write) -> None:
     for name in ("ca.pem", "app.pem"):
         Path(name).write_text("PEM")

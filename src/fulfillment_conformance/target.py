@@ -557,11 +557,18 @@ class Claims(FileModel):
     per_seat: bool = True
     refuses_changes: bool = False
     refused_plans: tuple[Text, ...] = Field(default=(), strict=False)
+    refused_seats: int | None = Field(default=None, ge=1)
     refuses_reinstatement: bool = False
     acknowledges_changes: bool = True
     sells_auto_activation: bool = False
     bills_by_usage: bool = False
     sign_in: bool = False
+
+    @property
+    def refuses_nothing(self) -> bool:
+        """Whether the target file says outright, by an empty list of refused plans, that every change is taken."""
+        said = "refused_plans" in self.model_fields_set and not self.refused_plans
+        return said and not self.refuses_changes and self.refused_seats is None
 
 
 class PublisherTarget(_Target):

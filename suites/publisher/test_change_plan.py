@@ -13,6 +13,9 @@ REPLY_SECONDS = 10.0
 REPORT_SECONDS = 1.8
 """How long a report is kept waiting for the reply, by which it is told from a report that the reply waits for."""
 
+NO_REFUSED_PLAN = "claims.refused_plans: the target file names no plan that the publisher refuses"
+NOTHING_REFUSED = f"{NO_REFUSED_PLAN}, and claims.refused_seats no number; an empty list says that it refuses nothing"
+TAKES_EVERYTHING = "claims.refused_plans: the publisher says that it takes every change"
 NO_PATCH = "the publisher sends no PATCH: silence for ten seconds is acceptance"
 
 
@@ -185,8 +188,14 @@ def test_the_outcome_is_reported_in_time_and_after_the_change(microsoft, publish
 @requirement("OPP-015")
 def test_a_change_that_the_publisher_cannot_perform_is_refused(stage, publisher, check):
     """A plan that the publisher refuses: PATCH Failure or 4xx in time, and the old plan stays on both sides."""
-    if not stage.refused_plans and not publisher.service.claims.refuses_changes:
-        check("OPP-015").untestable("claims.refused_plans: the target file names no plan that the publisher refuses")
+    claims = publisher.service.claims
+    if not stage.refused_plans and not claims.refuses_changes:
+        if claims.refuses_nothing:
+            check("OPP-015").not_applicable(TAKES_EVERYTHING)
+        elif claims.refused_seats is None:
+            check("OPP-015").untestable(NOTHING_REFUSED)
+        else:
+            check("OPP-015").not_applicable("claims.refused_plans: the publisher does not say that it refuses a plan")
         return
     customer = stage.subscribed()
     plan = next(iter(stage.refused_plans), None) or customer.other_plan().plan_id
@@ -232,8 +241,11 @@ def test_an_operation_that_the_marketplace_does_not_know_changes_nothing(microso
 
 
 @requirement("WHK-009", "WHK-045")
-def test_a_payload_that_contradicts_the_operation_is_never_applied(microsoft, publisher, subscribed, check):
-    """The payload names another plan than the operation: refuse, or apply what the operation says."""
+def test_a_payload_that_contradicts_the_operation_is_never_applied(stage, microsoft, publisher, subscribed, check):
+    """The payload names another plan than the operation: refuse, or apply what the operation says.
+
+    An operation that was refused for good once may be refused again; then another change shows that changes are taken.
+    """
     plan = subscribed.other_plan().plan_id
     lie = subscribed.plan_to_lie_about(plan) or "a-plan-that-nobody-sells"
     announcement = subscribed.change_plan(plan)
@@ -242,8 +254,9 @@ def test_a_payload_that_contradicts_the_operation_is_never_applied(microsoft, pu
     account = subscribed.account()
     twin = publisher.receives(announcement)
     subscribed.settles(announcement)
+    remembered = answer.is_client_error and twin.is_client_error and stage.usual("change_plan").works
 
-    if not twin.is_success and not publisher.service.claims.refuses_changes:
+    if not (twin.is_success or remembered or publisher.service.claims.refuses_changes):
         for each in check.each("WHK-009", "WHK-045"):
             each.undecided("the same change with a true payload was not taken either", rests_on=[answer, twin])
         return
@@ -267,7 +280,10 @@ def test_the_way_back_after_a_refusal_is_taken(run, stage, microsoft, publisher,
         check("EVT-047").not_applicable("such notifications are sent under the profile observed only")
         return
     if not stage.refused_plans and not publisher.service.claims.refuses_changes:
-        check("EVT-047").untestable("claims.refused_plans: the target file names no plan that the publisher refuses")
+        if publisher.service.claims.refuses_nothing:
+            check("EVT-047").not_applicable(TAKES_EVERYTHING)
+        else:
+            check("EVT-047").untestable(NO_REFUSED_PLAN)
         return
     customer = stage.subscribed()
     plan = customer.subscription.plan_id

@@ -37,9 +37,46 @@ def test_an_accepted_seat_change_takes_effect_on_both_sides(publisher, seated, c
             check("EVT-020").untestable(WITHOUT_STATE)
 
 
+@requirement("OPP-015")
+def test_seats_that_the_publisher_cannot_give_are_refused(stage, publisher, check):
+    """A number of seats that the publisher refuses: PATCH Failure or 4xx in time, and the old number stays."""
+    seats = publisher.service.claims.refused_seats
+    if seats is None:
+        check("OPP-015").not_applicable("claims.refused_seats: the publisher does not say that it refuses a number")
+        return
+    seated = stage.subscribed(stage.seat_plan(), quantity=10)
+    announcement = seated.change_quantity(seats)
+    answer = publisher.receives(announcement)
+    outcome = seated.settles(announcement)
+    account = seated.account()
+    another = seated.change_quantity(12)
+    twin = publisher.receives(another)
+    taken = seated.settles(another).operation.status == "Succeeded"
+
+    if not taken and not seated.claims.refuses_changes:
+        check("OPP-015").undecided("a number of seats that it does not refuse was not taken either", rests_on=[twin])
+        return
+    check("OPP-015").that(
+        outcome.operation.status == "Failed",
+        expected="a 4xx reply or PATCH Failure within ten seconds",
+        actual=f"reply {answer.status_code}, PATCH {outcome.words or 'none'}, operation {outcome.operation.status}",
+        rests_on=[answer, *outcome.patches],
+    )
+    if publisher.shows("seats"):
+        check("OPP-015").that(
+            account.seats.value != seats,
+            expected=f"the publisher does not give {seats} seats",
+            actual=account.seats.value,
+            rests_on=[account.exchange],
+        )
+
+
 @requirement("WHK-009", "WHK-045")
 def test_seats_that_only_the_payload_names_are_never_set(microsoft, publisher, seated, check):
-    """The payload says 1000, the operation 20: refuse, or set 20."""
+    """The payload says 1000, the operation 20: refuse, or set 20.
+
+    An operation that was refused for good once may be refused again; then another change shows that changes are taken.
+    """
     announcement = seated.change_quantity(20)
     lie = microsoft.payload(announcement) | {"quantity": 1000}
     answer = publisher.receives(announcement, payload=lie, forged=True)
@@ -47,6 +84,10 @@ def test_seats_that_only_the_payload_names_are_never_set(microsoft, publisher, s
     account = seated.account()
     twin = publisher.receives(announcement)
     seated.settles(announcement)
+    if answer.is_client_error and twin.is_client_error:
+        another = seated.change_quantity(21)
+        twin = publisher.receives(another)
+        seated.settles(another)
 
     for each in check.each("WHK-009", "WHK-045"):
         if not twin.is_success and not seated.claims.refuses_changes:

@@ -143,8 +143,11 @@ def test_a_cancellation_while_a_change_is_open_ends_access(publisher, subscribed
 
 
 @requirement("WHK-034", "GET-034")
-def test_suspend_and_reinstate_in_the_wrong_order_end_as_the_marketplace_has_it(publisher, subscribed, check):
-    """Reinstate comes first and Suspend afterwards: the publisher follows Get subscription."""
+def test_suspend_and_reinstate_in_the_wrong_order_end_as_the_marketplace_has_it(stage, publisher, subscribed, check):
+    """Reinstate comes first and Suspend afterwards: the publisher follows Get subscription.
+
+    By then nothing tells this Suspend from a false one where Get operation does not find it, so it may be refused.
+    """
     if publisher.service.claims.refuses_reinstatement:
         for each in check.each("WHK-034", "GET-034"):
             each.not_applicable("claims.refuses_reinstatement: the publisher says that it does not reinstate")
@@ -163,7 +166,7 @@ def test_suspend_and_reinstate_in_the_wrong_order_end_as_the_marketplace_has_it(
     account = subscribed.eventually(lambda now: now.status.value == state)
 
     for each in check.each("WHK-034", "GET-034"):
-        if not first.is_success or not late.is_success:
+        if not first.is_success or not (late.is_success or (late.is_client_error and stage.usual("suspend").taken)):
             each.undecided("one of the two notifications was not taken", rests_on=[first, late])
             continue
         each.that(

@@ -19,6 +19,7 @@ EXEMPTING: Mapping[str, Any] = {
     "acknowledges_changes": False,
     "per_seat": False,
     "refused_plans": [],
+    "refused_seats": None,
     "refuses_changes": True,
     "sells_auto_activation": False,
 }

@@ -1,0 +1,141 @@
+"""Publishers that remember what they have refused, or refuse what comes late, are judged by what they do otherwise."""
+
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.suites.runs import Judged, judge
+
+from fulfillment_conformance.reference_publisher.access_tokens import AccessTokens
+from fulfillment_conformance.reference_publisher.fulfillment import FulfillmentApi
+from fulfillment_conformance.reference_publisher.messages import Event, Status
+from fulfillment_conformance.reference_publisher.webhook import Verdict, Webhook
+from fulfillment_conformance.stage import embedded
+
+EMBEDDED = {"role": "publisher", "publisher": {"embedded": True, "timeouts": {"effect": 0.2}}}
+
+
+def judged(folder: Path, meddle: Callable[[], None], *only: str) -> Judged:
+    """Judge a reference publisher that was meddled with by some requirements."""
+    return judge(EMBEDDED, folder, *(f"--only={each}" for each in only), meddle=meddle)
+
+
+def remember_refusals() -> None:
+    """Answer an operation that was refused once in the same way for ever, as the marketplace itself does."""
+    take, refused = Webhook.take, dict[str, Verdict]()
+
+    async def take_anew(self: Webhook, event: Event) -> Verdict:
+        if event.operation_id not in refused:
+            verdict = await take(self, event)
+            if not 400 <= verdict.status < 500:
+                return verdict
+            refused[event.operation_id] = verdict
+        return refused[event.operation_id]
+
+    setattr(Webhook, "take", take_anew)  # noqa: B010
+
+
+def refuse_every_change() -> None:
+    """Refuse whatever asks for another plan or other seats."""
+    remember_refusals()
+    take = Webhook.take
+
+    async def refuse(self: Webhook, event: Event) -> Verdict:
+        return Verdict(status=400) if event.action.startswith("Change") else await take(self, event)
+
+    setattr(Webhook, "take", refuse)  # noqa: B010
+
+
+@pytest.mark.parametrize(("meddle", "outcome"), [(remember_refusals, "passed"), (refuse_every_change, "undecided")])
+def test_a_refusal_may_be_for_good(tmp_path: Path, meddle: Callable[[], None], outcome: str) -> None:
+    told = judged(tmp_path, meddle, "WHK-009", "WHK-045")
+
+    assert told.outcomes == {"WHK-009": outcome, "WHK-045": outcome}
+
+
+def refuse_a_late_suspension() -> None:
+    """Refuse a Suspend that neither the operation nor the subscription confirms."""
+    take = Webhook.take
+
+    async def take_what_is_so(self: Webhook, event: Event) -> Verdict:
+        if event.action == "Suspend" and await self.operation(event) is None:
+            subscription = await self.subscription(event)
+            if subscription is not None and subscription.status is Status.SUBSCRIBED:
+                return Verdict(status=400, reason="nothing confirms this")
+        return await take(self, event)
+
+    setattr(Webhook, "take", take_what_is_so)  # noqa: B010
+
+
+def refuse_every_suspension() -> None:
+    """Refuse every Suspend, so that one that comes late is refused as well."""
+    take = Webhook.take
+
+    async def refuse(self: Webhook, event: Event) -> Verdict:
+        return Verdict(status=400) if event.action == "Suspend" else await take(self, event)
+
+    setattr(Webhook, "take", refuse)  # noqa: B010
+
+
+@pytest.mark.parametrize(
+    ("meddle", "outcome"), [(refuse_a_late_suspension, "passed"), (refuse_every_suspension, "undecided")]
+)
+def test_what_comes_late_may_be_refused(tmp_path: Path, meddle: Callable[[], None], outcome: str) -> None:
+    told = judged(tmp_path, meddle, "WHK-034", "GET-034")
+
+    assert told.outcomes["GET-034"] == outcome
+
+
+def look_three_times() -> None:
+    """Look at a subscription when its term is renewed, and twice afterwards."""
+    few = replace(embedded.PATIENCE, look_again=(0.0, 0.05))
+    setattr(embedded, "PATIENCE", few)  # noqa: B010
+
+
+@pytest.mark.parametrize("profile", ["documented", "observed"])
+def test_the_first_look_that_shows_another_term_shows_its_dates(tmp_path: Path, profile: str) -> None:
+    told = judge(EMBEDDED, tmp_path, "--only=EVT-046", f"--profile={profile}", meddle=look_three_times)
+
+    assert told.outcomes == {"EVT-046": "passed"}
+
+
+def have_another_process() -> None:
+    """Let the webhook be another process, which has had an access token of its own since the first purchase."""
+    init, activate = Webhook.__init__, FulfillmentApi.activate
+    others: list[AccessTokens] = []
+
+    def with_tokens_of_its_own(self: Webhook, settings: Any, tokens: Any, api: Any, *rest: Any) -> None:
+        own = copy(api)
+        own.tokens = AccessTokens(settings, api._alarm)
+        others.append(own.tokens)
+        follower = copy(rest[1])
+        follower._api = own
+        init(self, settings, tokens, own, rest[0], follower, *rest[2:])
+
+    async def activate_and_wake_the_other(self: FulfillmentApi, *bought: Any) -> None:
+        await activate(self, *bought)
+        await others[0].current()
+
+    setattr(Webhook, "__init__", with_tokens_of_its_own)  # noqa: B010
+    setattr(FulfillmentApi, "activate", activate_and_wake_the_other)  # noqa: B010
+
+
+def keep_the_first_token() -> None:
+    """Let that process use its first access token whatever is said to it."""
+    have_another_process()
+    acquire = AccessTokens._acquire
+
+    async def acquire_once(self: AccessTokens) -> str:
+        return self._token or await acquire(self)
+
+    setattr(AccessTokens, "_acquire", acquire_once)  # noqa: B010
+
+
+@pytest.mark.parametrize(("meddle", "outcome"), [(have_another_process, "passed"), (keep_the_first_token, "undecided")])
+def test_every_process_is_asked_to_renew_its_token(tmp_path: Path, meddle: Callable[[], None], outcome: str) -> None:
+    told = judged(tmp_path, meddle, "AUT-010")
+
+    assert told.outcomes == {"AUT-010": outcome}
