@@ -162,6 +162,20 @@ def test_another_plan_is_public_ordinary_and_not_refused(stage: Stage, active: C
     assert active.claims.refused_plans == ("gold",)
 
 
+def test_an_event_is_one_that_can_come_and_that_the_publisher_takes(active: Customer, service: Any) -> None:
+    alone = replace(active, offer=replace(active.offer, plans=active.offer.plans[:1]))
+    with pytest.raises(NotClaimed, match=r"marketplace\.offers: offer contoso-crm has no other public plan"):
+        alone.other_plan()
+    assert alone.an_event().operation.action is Action.SUSPEND
+    assert alone.an_event().operation.action is Action.REINSTATE
+    can = [alone.can_change_plan, active.can_change_plan]
+    for claims in (Claims(refused_plans=("gold", "multiyear")), Claims(refuses_changes=True)):
+        service(claims=claims)
+        can.append(active.can_change_plan)
+    assert can == [False, True, False, False]
+    assert active.has_other_plan  # which is what may be announced to a publisher that takes no change
+
+
 def test_a_plan_to_lie_about_is_neither_the_present_nor_the_true_one(active: Customer) -> None:
     assert active.plan_to_lie_about("gold") == "trial"
     assert active.plan_to_lie_about("trial") == "gold"

@@ -144,8 +144,8 @@ class Customer:
         return waiting or self.happens(lambda market: market.customer_changes_quantity(self.id, quantity))
 
     def an_event(self) -> Announcement:
-        """Let something happen that this publisher takes: another plan, or a suspension where it refuses changes."""
-        if not self.claims.refuses_changes:
+        """Let something happen that this publisher takes: another plan, or a suspension where it takes no other."""
+        if self.can_change_plan:
             return self.change_plan(self.other_plan().plan_id)
         return self.suspend() if self.subscription.status == "Subscribed" else self.reinstate()
 
@@ -174,18 +174,33 @@ class Customer:
         return next((each for each in held if matches(each.operation)), None)
 
     def other_plan(self, but: Sequence[str] = ()) -> Plan:
-        """Return another public plan of the offer, to change to."""
-        refused = self.publisher.service.claims.refused_plans
-        now = self.subscription.plan_id
-        found = [
-            plan
-            for plan in self.offer.plans
-            if plan.plan_id not in {now, *but, *refused}
-            and not (plan.is_private or plan.is_stop_sell or plan.auto_activate or plan.has_free_trials)
-        ]
+        """Return another public plan of the offer, to change to.
+
+        Raises:
+            NotClaimed: the offer has one public plan only, so that nobody can change to another.
+            Precondition: the others are refused, or left out.
+        """
+        others = plans_to_change_to(self.offer, self.subscription.plan_id)
+        if not others:
+            raise NotClaimed(
+                f"marketplace.offers: offer {self.offer.offer_id} has no other public plan, so that no customer can "
+                "change to one"
+            )
+        found = [plan for plan in others if plan.plan_id not in {*but, *self.claims.refused_plans}]
         if not found:
             raise Precondition(f"offer {self.offer.offer_id} has no other public plan to change to")
         return found[0]
+
+    @property
+    def has_other_plan(self) -> bool:
+        """Whether the marketplace sells another plan to change to, refused ones left out."""
+        others = {plan.plan_id for plan in plans_to_change_to(self.offer, self.subscription.plan_id)}
+        return bool(others.difference(self.claims.refused_plans))
+
+    @property
+    def can_change_plan(self) -> bool:
+        """Whether there is another plan that this publisher takes a change to."""
+        return self.has_other_plan and not self.claims.refuses_changes
 
     def plan_to_lie_about(self, truth: str) -> str | None:
         """Return a plan of the offer that is neither the present one nor the true one; None if there is no third."""
@@ -609,6 +624,16 @@ def with_token(landing_page: str, token: str) -> str:
     """Append the purchase token to a landing page address as the marketplace does: percent-encoded, as `token`."""
     query = urlencode({"token": token})
     return f"{landing_page}{'&' if urlsplit(landing_page).query else '?'}{query}"
+
+
+def plans_to_change_to(offer: Offer, present: str) -> list[Plan]:
+    """Return the plans of an offer that every customer of the plan `present` can change to."""
+    return [
+        plan
+        for plan in offer.plans
+        if plan.plan_id != present
+        and not (plan.is_private or plan.is_stop_sell or plan.auto_activate or plan.has_free_trials)
+    ]
 
 
 def filled(value: Any, known: Mapping[str, str]) -> Any:

@@ -217,7 +217,7 @@ class Stage:
             try:
                 bystander = self.subscribed()
                 bystander.other_plan()
-            except (Precondition, MissingCapability):
+            except (Precondition, MissingCapability, NotClaimed):
                 return None
             bystander.bystander = lambda: None
             self._bystander = bystander
