@@ -75,7 +75,8 @@ def life(stage, microsoft, publisher):
     if customer.subscription.status == "Subscribed":
         managed = customer.manage()
         told = f"{briefly(customer.resolves, otherwise='no resolve call')}; {customer.course}"
-        steps.append(Step("manage", managed.opened and bool(customer.resolves), told, managed.answer))
+        seen = managed.opened or bool(managed.elsewhere)  # what a foreign host shows is not judged here
+        steps.append(Step("manage", seen and bool(customer.resolves), told, managed.answer))
         if "change plan" in changes:
             plan = customer.other_plan().plan_id
             changed = event("change plan", lambda: customer.change_plan(plan), lambda now: now.has(plan=plan))
