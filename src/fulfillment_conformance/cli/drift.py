@@ -12,8 +12,8 @@ import click
 def drift(old: Path, new: Path) -> None:
     """Show how answers, or descriptions, differ in shape.
 
-    OLD and NEW are runs (their folders, or exchanges.jsonl), what `record` has made of one, or OpenAPI files. Ends with 1
-    if they differ.
+    OLD and NEW are runs (their folders, or exchanges.jsonl), what `record` has made of one, or OpenAPI files. Ends with
+    1 if they differ.
     """
     from fulfillment_conformance.live.drift import drift as compared
 
