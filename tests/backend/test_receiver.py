@@ -1,7 +1,10 @@
+import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
 import pytest
@@ -33,7 +36,7 @@ class Sandbox:
         return self._client.request(method, f"{self.url}?a=b", content=content, headers={"x-odd": "1"})
 
     def calls(self, subscription_id: str, count: int) -> list[Notification]:
-        """Return the calls once there are so many; a caller may have its answer before the call counts as over."""
+        """Return the calls once there are so many."""
         assert self.receiver.wait(lambda: len(self.receiver.calls(subscription_id)) >= count, 5)
         return self.receiver.calls(subscription_id)
 
@@ -47,6 +50,24 @@ def sandbox() -> Iterator[Sandbox]:
     sandbox = Sandbox()
     yield sandbox
     sandbox.close()
+
+
+def test_who_has_an_answer_finds_the_call_counted(sandbox: Sandbox) -> None:
+    counted: list[int] = []
+    events: list[dict[str, Any]] = [{"type": "http.request", "body": json.dumps({"subscriptionId": ONE}).encode()}]
+
+    async def receive() -> dict[str, Any]:
+        return events.pop()
+
+    async def send(message: Any) -> None:
+        counted.append(len(sandbox.receiver.calls(ONE)))
+
+    scope = {"type": "http", "method": "POST", "path": "/webhook", "query_string": b"", "headers": []}
+    scope |= {"scheme": "http", "server": ("127.0.0.1", 80), "raw_path": b"/webhook"}
+    asyncio.run(sandbox.receiver(scope, receive, send))
+
+    assert counted == [1, 1]
+    assert [exchange.status for exchange in sandbox.observed] == [200]
 
 
 def test_a_call_is_recorded_as_it_came(sandbox: Sandbox) -> None:

@@ -17,6 +17,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
@@ -27,6 +28,8 @@ from fulfillment_conformance.serving import DropConnection
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a call's body that are kept."""
+NO_BODY: Final = ((b"content-length", b"0"),)
+"""The headers of every answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class Receiver:
     """An ASGI application. Its methods may be called from any thread but that of its event loop.
 
     Args:
-        observer: told of every call, when it is over.
+        observer: told of every call, when its answer is settled.
         clock: says what time it is at the marketplace, None where that is not known.
 
     Attributes:
@@ -73,7 +76,7 @@ class Receiver:
             self._reactions[subscription_id.lower()] = deque(reactions)
 
     def calls(self, subscription_id: str) -> list[Notification]:
-        """Return the calls about a subscription that are over, in the order in which they ended.
+        """Return the calls about a subscription whose answer is settled, in the order in which it was.
 
         Raises:
             Exception: what went wrong in somebody's `meanwhile`, once.
@@ -114,15 +117,20 @@ class Receiver:
         notification = Notification(exchange)
         exchange.purpose = f"notification {notification.action}" if notification.action else "webhook call"
         try:
-            await self._react(notification, send)
+            await self._react(notification)
         finally:
+            # Noted before it is sent: whoever has got the answer may say at once that no call is under way any more.
             exchange.seconds = time.monotonic() - started
             self._observer(exchange)
             with self._changed:
                 self._calls[(notification.subscription_id or "").lower()].append(notification)
                 self._changed.notify_all()
+        if exchange.status is None:
+            raise DropConnection
+        await send({"type": "http.response.start", "status": exchange.status, "headers": NO_BODY})
+        await send({"type": "http.response.body"})
 
-    async def _react(self, notification: Notification, send: Send) -> None:
+    async def _react(self, notification: Notification) -> None:
         exchange = notification.exchange
         reaction = self._next_reaction(notification)
         status = reaction.status
@@ -136,12 +144,9 @@ class Receiver:
             await asyncio.sleep(reaction.delay)
         if status is None:
             exchange.error = "the suite dropped the connection"
-            raise DropConnection
-        headers = ((b"content-length", b"0"),)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body"})
+            return
         exchange.status = status
-        exchange.response_headers = header_list(headers)
+        exchange.response_headers = header_list(NO_BODY)
 
     def _next_reaction(self, notification: Notification) -> Reaction:
         with self._changed:
