@@ -109,23 +109,24 @@ def test_a_plan_of_another_offer_is_refused(marketplace, situations, subscribed,
 
 
 @requirement("CHP-012")
-def test_a_private_plan_of_others_is_refused(marketplace, situations, subscribed, check):
+def test_a_private_plan_of_others_is_refused(marketplace, situations, check):
     """A private plan whose audience lacks the customer's tenant is answered 400."""
-    refused = marketplace.change_plan(subscribed.id, situations.private_plan(subscribed, visible=False).plan_id)
+    purchase, closed = situations.beside_a_private_plan(visible=False)
+    refused = marketplace.change_plan(purchase.id, closed.plan_id)
 
     check("CHP-012").refused(
         refused,
         with_status=400,
-        while_twin=marketplace.change_plan(subscribed.id, situations.other_plan(subscribed).plan_id),
+        while_twin=marketplace.change_plan(purchase.id, situations.other_plan(purchase).plan_id),
     )
 
 
 @requirement("CHP-020")
-def test_a_private_plan_for_the_customer_can_be_changed_to(marketplace, situations, subscribed, check):
+def test_a_private_plan_for_the_customer_can_be_changed_to(marketplace, situations, check):
     """A private plan whose audience has the customer's tenant is accepted with 202."""
-    target = situations.private_plan(subscribed, visible=True)
+    purchase, target = situations.beside_a_private_plan(visible=True)
 
-    check("CHP-020").status(marketplace.change_plan(subscribed.id, target.plan_id), 202)
+    check("CHP-020").status(marketplace.change_plan(purchase.id, target.plan_id), 202)
 
 
 @requirement("CHP-020")

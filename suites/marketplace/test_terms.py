@@ -154,8 +154,7 @@ def test_a_trial_ends_after_its_month(marketplace, situations, trial, check):
 @requirement("TRM-009")
 def test_changing_to_a_plan_without_trial_ends_it(marketplace, situations, trial, check):
     """A trial that moves to a plan without one is over at once; to another plan with one, it goes on."""
-    siblings = [plan for offer, plan in situations.plans() if offer.offer_id == trial.offer.offer_id]
-    moves = {plan.has_free_trials: plan.plan_id for plan in siblings if plan.plan_id != trial.plan}
+    moves = {plan.has_free_trials: plan.plan_id for plan in situations.siblings(trial)}
     shown = {}
     for has_trial in sorted(moves, reverse=True):
         situations.change_plan(trial, moves[has_trial])

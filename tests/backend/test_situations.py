@@ -232,6 +232,29 @@ def test_a_private_plan_is_for_the_customers_tenant_or_closed_to_it() -> None:
     assert world.at.private_plan(world.purchase, visible=True) is HIDDEN
 
 
+def test_a_private_plan_is_looked_for_in_every_offer() -> None:
+    seats = PlanInfo(plan_id="p", term_units=MONTHLY, is_private=True, audience=("another",), is_price_per_seat=True)
+    world = World(offer(SILVER, GOLD, PRIVATE), offer(TEAM, OPEN, seats, name="seats"))
+    world.shown |= {"beneficiary": {"tenantId": "customer"}}
+
+    assert world.at.beside_a_private_plan(visible=True)[1] is PRIVATE
+    purchase, closed = world.at.beside_a_private_plan(visible=False)
+    assert (purchase.plan, closed) == ("team", seats)
+    with ended("no offer has both public and private plans"):
+        World(offer(SILVER, GOLD), offer(OPEN, seats, name="lonely")).at.beside_a_private_plan(visible=True)
+    with ended("offer seats has no private plan for its customer"):
+        World(offer(TEAM, OPEN, seats, name="seats")).at.beside_a_private_plan(visible=True)
+
+
+def test_plans_of_another_market_are_nothing_to_change_to() -> None:
+    here, there = (PlanInfo(plan_id=name, term_units=MONTHLY, market=name.upper()) for name in ("nl", "jp"))
+    world = World(offer(here, there, SILVER))
+    bought = Purchase(id="s", token="t", offer=offer(here, there, SILVER), plan_info=here)
+
+    assert world.at.siblings(bought) == [SILVER]
+    assert world.at.other_plan(bought) is SILVER
+
+
 @pytest.mark.parametrize(("visible", "said"), [(True, "for its customer"), (False, "closed to its customer")])
 def test_a_private_plan_is_like_the_purchased_one_and_on_sale(visible: bool, said: str) -> None:
     per_seat = PlanInfo(

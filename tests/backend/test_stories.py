@@ -331,6 +331,32 @@ def test_what_is_outstanding_is_listed_and_nothing_else(
     assert (found.requirement, found.expected, found.actual) == (requirement, expected, actual)
 
 
+def test_a_word_of_the_publisher_may_take_a_moment_to_show(sandbox: Sandbox) -> None:
+    story = begin(sandbox, BUY, ACTIVATE, GOLD)
+    late = [showing(status="InProgress")] * 3
+
+    def change(exchange: Exchange) -> None:
+        if "/operations/" in exchange.url and late:
+            late.pop()(exchange)
+
+    sandbox.answers("GET", "", change)
+    story.play(FAILURE)
+
+    assert not late
+    assert sandbox.agreed["OPP-002"]
+    assert [exchange.purpose for exchange in story.exchanges[-4:]] == [
+        *("update operation", "get subscription", "get operation", "list operations")
+    ]
+
+
+def test_an_event_that_waits_for_nobody_shows_at_once(sandbox: Sandbox) -> None:
+    story = begin(sandbox, BUY, ACTIVATE)
+    late = [showing(saasSubscriptionStatus="Subscribed")]
+    sandbox.answers("GET", "", lambda exchange: late and late.pop()(exchange))
+
+    assert disagreement(story, SUSPEND).requirement == "LCY-007"
+
+
 def test_operations_that_are_nobodys_business_may_be_listed(sandbox: Sandbox) -> None:
     sandbox.answers("GET", "/operations", lambda exchange: _also_listed(exchange, "somebody-elses"))
 

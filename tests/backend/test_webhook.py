@@ -1,6 +1,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 
 import pytest
 from tests.backend.sandbox import LimitedDriver
@@ -35,23 +36,23 @@ Opener = Callable[..., Heard]
 def hear() -> Iterator[Opener]:
     with ExitStack() as stack:
 
-        def hear(*missing: str) -> Heard:
-            driver = LimitedDriver()
-            driver.missing = frozenset(missing)
-            stack.callback(driver.close)
+        def hear(*missing: str, driver: type[LimitedDriver] = LimitedDriver) -> Heard:
+            sandbox = driver()
+            sandbox.missing = frozenset(missing)
+            stack.callback(sandbox.close)
             http = stack.enter_context(HttpClient())
-            token = driver.access_token("valid")
-            client = FulfillmentClient(driver.base_url, http=http, access_token=lambda: token)
-            situations = Situations(driver, client, redactor=Redactor())
+            token = sandbox.access_token("valid")
+            client = FulfillmentClient(sandbox.base_url, http=http, access_token=lambda: token)
+            situations = Situations(sandbox, client, redactor=Redactor())
             receiver = None
             if "webhook" in missing:
-                driver.emulator.courier.url = "http://127.0.0.1:9/closed"
+                sandbox.emulator.courier.url = "http://127.0.0.1:9/closed"
             else:
                 receiver = Receiver()
                 serving = stack.enter_context(serve(receiver))
-                driver.set_webhook(f"{serving.url}/webhook")
+                sandbox.set_webhook(f"{serving.url}/webhook")
             observed: list[Exchange] = []
-            heard = Heard(driver, situations, Webhook(situations, receiver, observer=observed.append))
+            heard = Heard(sandbox, situations, Webhook(situations, receiver, observer=observed.append))
             heard.observed = observed
             return heard
 
@@ -153,3 +154,36 @@ def test_without_a_clock_real_time_passes(
     assert 0.1 <= time.monotonic() - started < 5
     here.situations.event(purchase, "Reinstate")
     assert [call.action for call in here.webhook.heard(purchase)][:1] == ["Suspend"]
+
+
+class Noting(LimitedDriver):
+    """A sandbox that notes how much time it is let pass at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spans: list[timedelta] = []
+
+    def advance(self, span: timedelta) -> datetime:
+        self.spans.append(span)
+        return super().advance(span)
+
+
+def test_a_notification_is_waited_for_in_steps_that_leave_time_to_answer(hear: Opener) -> None:
+    here = hear(driver=Noting)
+    purchase = here.situations.subscribed()
+    here.driver.spans.clear()  # type: ignore[attr-defined]
+
+    assert here.webhook.hears(purchase, "Renew") is None
+    spans = [span.total_seconds() for span in here.driver.spans]  # type: ignore[attr-defined]
+    assert spans[:11] == [0, *[1] * 10]
+    assert max(spans[11:21]) == 5
+    assert sum(spans) >= webhook_module.COMING.total_seconds()
+
+
+def test_what_is_on_its_way_counts_as_under_way(hear: Opener) -> None:
+    here = hear(driver=Noting)
+    purchase = here.situations.subscribed()
+    here.driver.spans.clear()  # type: ignore[attr-defined]
+    here.webhook.heard(purchase)
+
+    assert here.driver.spans == [webhook_module.QUIET]  # type: ignore[attr-defined]

@@ -151,10 +151,14 @@ class Situations:
 
     def other_plan(self, purchase: Purchase) -> PlanInfo:
         """Return another public plan of the same offer, to change to."""
-        siblings = self._siblings(purchase.offer, purchase.plan_info)
+        siblings = self.siblings(purchase)
         if not siblings:
             raise MissingCapability("purchases", f": offer {purchase.offer.offer_id} has no second public plan")
         return siblings[0]
+
+    def siblings(self, purchase: Purchase) -> list[PlanInfo]:
+        """Return all other public plans of the same offer and market."""
+        return self._siblings(purchase.offer, purchase.plan_info)
 
     def plan_with_a_limit(self, bound: Literal["min_quantity", "max_quantity"]) -> tuple[OfferInfo, PlanInfo]:
         """Return a per-seat plan that bounds its seats below or above; the highest lower bound serves best."""
@@ -169,12 +173,33 @@ class Situations:
         tenant = self.client.get_subscription(purchase.id)["beneficiary"]["tenantId"].value
         for plan in purchase.offer.plans:
             like = plan.is_price_per_seat == purchase.plan_info.is_price_per_seat
-            if plan.is_private and like and not plan.is_stop_sell and (tenant in plan.audience) == visible:
+            alike = like and same_market(plan, purchase.plan_info)
+            if plan.is_private and alike and not plan.is_stop_sell and (tenant in plan.audience) == visible:
                 return plan
         raise MissingCapability(
             "private-plans",
             f": offer {purchase.offer.offer_id} has no private plan {'for' if visible else 'closed to'} its customer",
         )
+
+    def beside_a_private_plan(self, *, visible: bool) -> tuple[Purchase, PlanInfo]:
+        """Return an active subscription and a private plan of its offer; see `private_plan`.
+
+        Every offer is looked at, and the subscription's plan has a public sibling to change to as well.
+        """
+        self.needs("private-plans")
+        missing = MissingCapability("private-plans", ": no offer has both public and private plans")
+        tried: set[tuple[str, bool]] = set()
+        for offer, plan in self.plans():
+            alike = (offer.offer_id, plan.is_price_per_seat)
+            if alike in tried or not self._siblings(offer, plan) or not any(each.is_private for each in offer.plans):
+                continue
+            tried.add(alike)
+            purchase = self.subscribed(None, plan=(offer, plan))
+            try:
+                return purchase, self.private_plan(purchase, visible=visible)
+            except MissingCapability as lacking:
+                missing = lacking
+        raise missing
 
     def plan_of_another_offer(self, purchase: Purchase) -> PlanInfo:
         """Return a plan whose id the subscription's own offer does not have."""
@@ -195,7 +220,9 @@ class Situations:
 
     def _siblings(self, offer: OfferInfo, plan: PlanInfo) -> list[PlanInfo]:
         return [
-            other for own, other in self.plans() if own.offer_id == offer.offer_id and other.plan_id != plan.plan_id
+            other
+            for own, other in self.plans()
+            if own.offer_id == offer.offer_id and other.plan_id != plan.plan_id and same_market(other, plan)
         ]
 
     def buy(
@@ -540,6 +567,11 @@ class Situations:
                 pause = min(2 * pause, 2.0)
             answer = read()
         return answer
+
+
+def same_market(one: PlanInfo, other: PlanInfo) -> bool:
+    """Whether both plans are sold in the same country, as far as the target tells."""
+    return one.market is None or other.market is None or one.market == other.market
 
 
 def _soon(read: Callable[[], A], done: Callable[[A], bool]) -> A:

@@ -15,17 +15,22 @@ from fulfillment_conformance.answers import Answer, SubscriptionAnswer
 from fulfillment_conformance.backend.blame import CHANGES, Blame, blame_for_answer, judged, left_open
 from fulfillment_conformance.backend.client import AcceptedAnswer
 from fulfillment_conformance.backend.judgements import number_of_seats
+from fulfillment_conformance.backend.patience import Patience
 from fulfillment_conformance.backend.receiver import Reaction
-from fulfillment_conformance.backend.situations import FINAL, Purchase, Situations
+from fulfillment_conformance.backend.situations import FINAL, SOON, Purchase, Situations
 from fulfillment_conformance.backend.webhook import Webhook
 from fulfillment_conformance.dates import day_of
 from fulfillment_conformance.drivers.base import Action
 from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import CannotArrange, Precondition
-from fulfillment_conformance.lifecycle_model import ACCEPTED, Oracle, Step, View
+from fulfillment_conformance.lifecycle_model import ACCEPTED, Deed, Oracle, Step, View
 from fulfillment_conformance.marketplace import DOCUMENTED, OBSERVED
 
+ARRIVING: Final = timedelta(seconds=1)
+"""How much of the target's own time passes after an accepted step, so that what it has caused arrives."""
+_GLANCE: Final = 0.05
+"""Seconds of real time after which a target that does not agree yet is looked at again."""
 _ACKNOWLEDGED: Final = ("ChangePlan", "ChangeQuantity", "Reinstate")
 
 
@@ -61,10 +66,18 @@ class Story:
         webhook: its notifications; None where it cannot call the suite's own webhook.
         profile: `observed` also allows what the live service is known to do instead.
         came_across: counts, by requirement, what was compared and agreed.
+        patience: by the kind of step, how long what it leads to may take to show, in real time; shared by the stories
+            about one target, so that a quick one is not waited for again and again.
     """
 
     def __init__(
-        self, situations: Situations, webhook: Webhook | None, *, profile: str, came_across: Counter[str] | None = None
+        self,
+        situations: Situations,
+        webhook: Webhook | None,
+        *,
+        profile: str,
+        came_across: Counter[str] | None = None,
+        patience: dict[Deed, Patience] | None = None,
     ) -> None:
         self.steps: list[Step] = []
         self.exchanges: list[Exchange] = []
@@ -73,6 +86,7 @@ class Story:
         self._client = situations.client
         self._webhook = webhook
         self._came_across: Counter[str] = Counter() if came_across is None else came_across
+        self._patience = {} if patience is None else patience
         situations.start_over()
         self._known = situations.now()
         self._at = time.monotonic()
@@ -121,8 +135,8 @@ class Story:
         self._compare_answer(step, before, expected, status, answer)
         if not subject.aside:
             if status == ACCEPTED and self.can_wait:
-                self._advance(timedelta())  # so that what it has caused arrives
-            self._compare(step.of, step, before)
+                self._advance(ARRIVING)
+            self._compare_in_time(step.of, step, before)
 
     def _is_possible(self, step: Step) -> bool:
         if step.do == "wait":
@@ -150,7 +164,7 @@ class Story:
         self._advance(timedelta(seconds=step.seconds or 0))
         for name, subject in self.subjects.items():
             if not subject.aside:
-                self._compare(name, step, before[name])
+                self._compare_in_time(name, step, before[name])
 
     def _act(self, step: Step) -> tuple[int | None, Any]:
         """Let the step happen at the target; returns the status, and the answer or the operation's id."""
@@ -237,6 +251,32 @@ class Story:
             subject.aside = True
             return
         self._came_across[requirement] += 1
+
+    def _compare_in_time(self, name: str, step: Step, before: View | None) -> None:
+        """Compare until target and core agree, for as long as a target may take to show what a step leads to.
+
+        An answer says that something was taken in, not that it is done. Real time passes meanwhile, on both sides, and
+        none of the target's own, in which silence would accept a change.
+        """
+        if not _takes_time(step):
+            self._compare(name, step, before)
+            return
+        patience = self._patience.setdefault(step.do, Patience(shortest=0.2, longest=SOON))
+        ended = self.subjects[name].ended
+        began, seen, compared = time.monotonic(), len(self.exchanges), set(ended)
+        while True:
+            try:
+                self._compare(name, step, before)
+            except Disagreement:
+                if time.monotonic() - began >= patience.seconds:
+                    raise
+            else:
+                patience.took(time.monotonic() - began)
+                return
+            del self.exchanges[seen:]
+            ended &= compared
+            time.sleep(_GLANCE)
+            self._tick()
 
     def _compare(self, name: str, step: Step, before: View | None) -> None:
         subject = self.subjects[name]
@@ -358,6 +398,13 @@ class Story:
     def _evidence(self, answer: Any) -> list[Exchange]:
         last = [answer.exchange] if isinstance(answer, Answer) else []
         return list({id(exchange): exchange for exchange in [*self.exchanges[-8:], *last]}.values())
+
+
+def _takes_time(step: Step) -> bool:
+    """Whether what a step leads to may show later than its answer; `_settled` sees to activation and cancellation."""
+    if step.do == "event":
+        return step.word in _ACKNOWLEDGED
+    return step.do in {"settle", "wait", "change plan", "change seats"}
 
 
 def _without_pending(view: View) -> tuple[Any, ...]:

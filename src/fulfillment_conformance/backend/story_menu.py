@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from fulfillment_conformance.backend.situations import Situations
+from fulfillment_conformance.backend.situations import Situations, same_market
 from fulfillment_conformance.backend.stories import Story, Subject
 from fulfillment_conformance.drivers.base import PlanInfo
 from fulfillment_conformance.lifecycle_model import Deed, Step, View
@@ -97,7 +97,12 @@ class _Menu:
 
     def _other_plan(self) -> str | None:
         offer_id = self._subject.purchase.offer.offer_id
-        others = (plan.plan_id for offer, plan in self._situations.plans() if offer.offer_id == offer_id)
+        bought = self._subject.purchase.plan_info
+        others = (
+            plan.plan_id
+            for offer, plan in self._situations.plans()
+            if offer.offer_id == offer_id and same_market(plan, bought)
+        )
         return next((plan for plan in others if plan != self._view.plan), None)
 
     def _seats(self) -> list[int | None]:

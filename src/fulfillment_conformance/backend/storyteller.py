@@ -15,6 +15,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from fulfillment_conformance.backend.patience import Patience
 from fulfillment_conformance.backend.situations import Situations
 from fulfillment_conformance.backend.stories import Disagreement, Story
 from fulfillment_conformance.backend.story_files import shrink
@@ -22,7 +23,7 @@ from fulfillment_conformance.backend.story_menu import possible_steps, purchase
 from fulfillment_conformance.backend.webhook import Webhook
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import Interruption
-from fulfillment_conformance.lifecycle_model import Step
+from fulfillment_conformance.lifecycle_model import Deed, Step
 
 
 @dataclass
@@ -65,6 +66,8 @@ class Teller:
     profile: str
     told: Told = field(default_factory=Told)
     story: Story | None = None
+    patience: dict[Deed, Patience] = field(default_factory=dict)
+    """How long this target has needed so far; see `Story`."""
     interruption: Interruption | None = None
     """Why no more can be told: the target cannot be put into a situation, or gives no answer."""
     _latest: Disagreement | None = None
@@ -147,7 +150,9 @@ class Teller:
 
     def _new(self, counts: Counter[str] | None = None) -> Story:
         came_across = self.told.came_across if counts is None else counts
-        return Story(self.situations, self.webhook, profile=self.profile, came_across=came_across)
+        return Story(
+            self.situations, self.webhook, profile=self.profile, came_across=came_across, patience=self.patience
+        )
 
 
 class StoryMachine(RuleBasedStateMachine):

@@ -26,6 +26,11 @@ A = TypeVar("A", bound=Answer)
 
 COMING = timedelta(minutes=10)
 """How long a notification may be on its way, in the target's own time."""
+STEPS = (*(timedelta(seconds=1),) * 10, *(timedelta(seconds=5),) * 10)
+"""How a waiting test lets the target's time pass at first, so as not to sleep through the ten seconds in which the
+publisher may still answer a change; half a minute at a time after that."""
+QUIET = timedelta(seconds=2)
+"""How long a notification may be on its way when what is under way is asked for, in the target's own time."""
 COMING_SECONDS = 10.0
 """How long one is waited for on a target whose clock cannot be advanced."""
 LATE_SECONDS = 5.0
@@ -106,9 +111,11 @@ class Webhook:
         if self._situations.has("clock"):
             waited = timedelta()
             self._situations.driver.advance(waited)  # whatever is under way arrives
+            steps = iter(STEPS)
             while not found() and waited < COMING:
-                self._situations.pass_time(seconds=30)
-                waited += timedelta(seconds=30)
+                step = next(steps, timedelta(seconds=30))
+                self._situations.driver.advance(step)
+                waited += step
         else:
             idle = self._situations.idle_after(purchase, operation, self._late)
             began = time.monotonic()
@@ -135,10 +142,11 @@ class Webhook:
     def heard(self, purchase: Purchase, action: str | None = None) -> list[Notification]:
         """Return all that was said about a subscription, once everything under way has arrived.
 
-        A target whose clock cannot be advanced is listened to for `QUIET_SECONDS` at most.
+        Two seconds of the target's time pass for it, as nothing says that a notification is sent at once. A target
+        whose clock cannot be advanced is listened to for `QUIET_SECONDS` at most.
         """
         if self._situations.has("clock"):
-            self._situations.driver.advance(timedelta())
+            self._situations.driver.advance(QUIET)
         else:
             before = len(self._of(purchase, action))
             self._wait_for(lambda: len(self._of(purchase, action)) > before, self._quiet.seconds)

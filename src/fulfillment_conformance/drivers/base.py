@@ -56,7 +56,8 @@ class PlanInfo:
     """One plan that can be bought.
 
     `audience` lists the tenant ids that a private plan is open to. `min_quantity` and `max_quantity` are seats, None
-    where the plan sets no limit. `term_units` are ISO 8601 durations such as `P1M`.
+    where the plan sets no limit. `term_units` are ISO 8601 durations such as `P1M`. `market` is the country that the
+    plan is sold in, None where the target does not tell.
     """
 
     plan_id: str
@@ -68,6 +69,7 @@ class PlanInfo:
     max_quantity: int | None = None
     has_free_trials: bool = False
     is_stop_sell: bool = False
+    market: str | None = None
     auto_activate: bool = False
 
 
