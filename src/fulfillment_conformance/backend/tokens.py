@@ -86,6 +86,14 @@ def by_msal(application: Application, *, tls_ca: Path | None = None) -> Callable
     return fetch
 
 
+def in_version(token_endpoint: str, version: int) -> str:
+    """Return the address of version 1 or 2 beside a token endpoint; one unlike those of Entra stays as it is."""
+    tenant, _, last = token_endpoint.rpartition("/oauth2/")
+    if last not in {"token", "v2.0/token"} or not tenant:
+        return token_endpoint
+    return f"{tenant}/oauth2/{'v2.0/' if version == 2 else ''}token"
+
+
 def by_form(application: Application, http: HttpClient) -> Callable[[], str]:
     """Return a function that posts the client-credentials form to `application.token_endpoint`."""
 
