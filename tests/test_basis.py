@@ -15,6 +15,7 @@ from fulfillment_conformance.basis import (
     Operand,
     comparison,
     decide,
+    difference,
     find,
     names_of,
     of_status,
@@ -256,3 +257,20 @@ class TestWords:
         assert told(basis, request_of) == words
         data: Mapping[str, Any] = written(basis)
         assert told(Basis.from_json(data), request_of) == words
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "found"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}, (".b", 2, 3)),
+        ({"a": [{"id": 1, "at": "x"}]}, {"a": [{"id": 1, "at": "y"}]}, (".a[0].at", "x", "y")),
+        ({"a": 1, "b": 2, "c": 3}, {"a": 2, "b": 3, "c": 3}, ("", {"a": 1, "b": 2}, {"a": 2, "b": 3})),
+        ({"a": 1}, {"a": 1, "b": None}, ("", {}, {"b": None})),
+        ([1, 2], [1], ("", [1, 2], [1])),
+        ([1, 2], [3, 4], ("", [1, 2], [3, 4])),
+        ({"a": 1}, {"a": 1}, ("", {"a": 1}, {"a": 1})),
+        ("x", "y", ("", "x", "y")),
+    ],
+)
+def test_of_two_values_only_what_differs_is_shown(left: Any, right: Any, found: tuple[str, Any, Any]) -> None:
+    assert difference(left, right) == found

@@ -307,6 +307,28 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
 
 
+def difference(left: Any, right: Any) -> tuple[str, Any, Any]:
+    """Return where two JSON values differ, and what each has there: the smallest part with all of it."""
+    if same(left, right):
+        return "", left, right
+    if isinstance(left, dict) and isinstance(right, dict):
+        names = [
+            name
+            for name in {**left, **right}
+            if name not in left or name not in right or not same(left[name], right[name])
+        ]
+        if len(names) == 1 and names[0] in left and names[0] in right:
+            place, *values = difference(left[names[0]], right[names[0]])
+            return f".{names[0]}{place}", *values
+        left, right = ({name: side[name] for name in names if name in side} for side in (left, right))
+    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        places = [index for index, pair in enumerate(zip(left, right, strict=True)) if not same(*pair)]
+        if len(places) == 1:
+            place, *values = difference(left[places[0]], right[places[0]])
+            return f"[{places[0]}]{place}", *values
+    return "", left, right
+
+
 def is_a(value: Any, *kinds: type) -> bool:
     """Whether a value has one of the JSON types given (`bool` never counts as `int`)."""
     return isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)
@@ -340,7 +362,8 @@ def told(basis: Basis, request_of: Callable[[str], tuple[str, str]]) -> tuple[st
         case "equals":
             [right] = others
             like = f", as {right.name} of {request_of(right.exchange)[0]} showed" if right.exchange else ""
-            return f"{name} {shown(right.value)}{like}", actual
+            place, came, expected = difference(first.value, right.value)
+            return f"{name}{place} {shown(expected)}{like}", shown(came)
         case "one-of":
             return f"{name} one of {', '.join(shown(option.value) for option in others)}", actual
         case "pattern" | "type":
