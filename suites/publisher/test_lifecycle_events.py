@@ -153,7 +153,7 @@ def test_renew_is_taken_and_access_goes_on(publisher, subscribed, check):
     effect = subscribed.effects()
 
     check("EVT-023").taken(answer)
-    check("EVT-023").no_effect(effect)
+    check("EVT-023").no_effect(effect.understood())
     check("OPP-016").that(
         not subscribed.patches(),
         expected="no PATCH of an operation",

@@ -27,7 +27,7 @@ def asked():
             raise Precondition(
                 f"asking on the publisher's page led to nothing: it answered {page.answer.status_code} {page.problem}"
             )
-        return calls, effect
+        return calls, effect.understood()
 
     return asked
 

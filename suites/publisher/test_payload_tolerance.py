@@ -244,7 +244,7 @@ def test_subscribe_for_an_active_subscription_is_taken_and_changes_nothing(micro
         publisher.receives(announcement, payload=full, forged=True),
         publisher.receives(announcement, payload=_short(microsoft.payload(announcement))),
     ]
-    effect = subscribed.effects()
+    effect = subscribed.effects().understood()
 
     for answer, what in zip(answers, ("in full", "with six fields"), strict=True):
         if not twin.is_success or (active is not None and not active.gives_access):

@@ -50,6 +50,30 @@ def test_words_that_nobody_has_explained_decide_nothing(tmp_path: Path) -> None:
         assert "say there which of them it means" in each
 
 
+def follow_whoever_calls() -> None:
+    """Let the webhook look at no token, and show of every event that it has come."""
+    show_words_of_its_own()
+    describe, seen = Administration.describe, set[str]()
+
+    async def decide(self: Webhook, request: Request) -> Verdict:
+        seen.add(str((await request.json())["subscriptionId"]))
+        return Verdict()
+
+    def describe_otherwise(self: Administration, account: Account) -> Mapping[str, Any]:
+        shown = describe(self, account)
+        return {**shown, "status": f"told something, {shown['status']}"} if account.subscription_id in seen else shown
+
+    setattr(Webhook, "decide", decide)  # noqa: B010
+    setattr(Administration, "describe", describe_otherwise)  # noqa: B010
+
+
+def test_another_word_is_an_effect_where_nothing_genuine_has_happened(tmp_path: Path) -> None:
+    told = judged(tmp_path, follow_whoever_calls, "WHK-024")
+
+    assert told.outcomes == {"WHK-024": "failed"}
+    assert "status changed from 'running' to 'told something, running'" in str(told.requirements)
+
+
 def repeat_seats_as_text() -> None:
     """Activate with the seats as text, empty for flat plans, as resolve gives them under `observed`."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from fulfillment_conformance.answers import Reading
@@ -43,35 +43,32 @@ class SeenEffects:
     """What became visible: calls that act on the subscription, and changes of what the publisher shows.
 
     `shown` is what it showed of status, plan and seats, each before and after; `looks` are the exchanges of that.
-    `unclear` says why what it showed cannot be understood; empty where it can.
+    `unclear` says why nobody can tell whether the state has changed, though something else is shown; else it is empty.
     """
 
     calls: tuple[Exchange, ...]
-    told: tuple[str, ...]
+    differences: tuple[str, ...]
     looks: tuple[Exchange, ...] = ()
     shown: tuple[Reading, ...] = ()
     subscription: str = ""
     unclear: str = ""
 
-    @property
-    def differences(self) -> tuple[str, ...]:
-        """Describe each change of what the publisher shows.
+    def understood(self) -> Self:
+        """Return this, where something genuine has happened: another word for the state may mean the same then.
+
+        Where nothing has, another word is a change, whatever it means.
 
         Raises:
-            NotUnderstood: nobody can tell whether it is one.
+            NotUnderstood: nobody can tell whether the state is another one.
         """
         if self.unclear:
             raise NotUnderstood(self.unclear, self.looks[-1])
-        return self.told
+        return self
 
     def changes(self) -> Sequence[str]:
-        """Describe each change, in words for the report.
-
-        Raises:
-            NotUnderstood: nothing acted, and nobody can tell whether what is shown has changed.
-        """
+        """Describe each change, in words for the report."""
         acted = [f"{call.method} {urlsplit(call.url).path}" for call in self.calls]
-        return [*acted, *(self.told if acted else self.differences)]
+        return [*acted, *self.differences]
 
     def evidence(self) -> Sequence[Exchange]:
         """Return the exchanges that show it."""
