@@ -24,6 +24,7 @@ class Scripted:
         self.sent: list[Exchange] = []
         self.timeouts: list[float | None] = []
         self.observer: Observer = ignore
+        self.timeout = 15.0
 
     @property
     def http(self) -> HttpClient:

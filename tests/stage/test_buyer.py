@@ -1,5 +1,6 @@
 """Tests of a buyer's browser: where it goes, what it carries along, and where it stops."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -10,7 +11,7 @@ from tests.scripted import Scripted, reply
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.emulator.identity import pages as entra_pages
 from fulfillment_conformance.exchange import Exchange, Party, header
-from fulfillment_conformance.stage.buyer import Buyer, Page, Request, forged
+from fulfillment_conformance.stage.buyer import LONGEST_COOKIE, MOST_COOKIES, Buyer, Page, Request, forged
 
 SITE, ENTRA = "https://isv.example", "https://login.example"
 SIGN_IN = f"{ENTRA}/common/oauth2/v2.0/authorize"
@@ -161,6 +162,63 @@ def test_a_loop_of_redirects_ends() -> None:
 
     assert len(script.sent) == 20
     assert shown.problem == "more than 20 redirects"
+
+
+def test_redirects_share_the_time_of_one_page() -> None:
+    it, script = buyer(pages(a=to("/a")))
+    script.timeout = 0.0
+    shown = it.open(f"{SITE}/a")
+
+    assert len(script.sent) == 1
+    assert shown.problem == "more than 0 s of redirects"
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "https://[/", "//[x"])
+def test_an_address_that_is_none_leads_nowhere(address: str) -> None:
+    it, script = buyer(pages(a=to(address), form=(200, f'<form action="{address}" method="post"></form>', {})))
+
+    assert "the page leads to " in it.open(f"{SITE}/a").problem
+    it.open(f"{SITE}/form")
+    assert "the page leads to " in it.submit("form", {}).problem
+    assert len(script.sent) == 2
+
+
+def test_a_browser_keeps_so_many_cookies_and_none_that_is_very_long() -> None:
+    def bake(exchange: Exchange) -> None:
+        first = 100 * len(it.history)
+        reply(exchange, 200, b"")
+        exchange.response_headers = (
+            ("set-cookie", f"long={'x' * LONGEST_COOKIE}"),
+            *(("set-cookie", f"c{number}=1") for number in range(first, first + 100)),
+        )
+
+    it, script = buyer(bake)
+    for _ in range(3):
+        it.open(f"{SITE}/a")
+
+    kept = sent(script.sent[-1])["cookie"].split("; ")
+    assert len(kept) == MOST_COOKIES
+    assert (kept[0], kept[-1]) == ("c20=1", "c199=1")
+
+
+@pytest.mark.parametrize("piece", ["<div>", "<form><input name='a'>", "<select name='s'><option>"])
+def test_a_page_that_is_nested_very_deep_is_read(piece: str) -> None:
+    it, _ = buyer(pages(a=(200, piece * 3_000, {})))
+    shown = it.open(f"{SITE}/a")
+
+    assert not shown.shows("anything")
+    it.submit("#nowhere", {})
+    assert shown.problem == f"the page at {SITE}/a has no form that matches '#nowhere'"
+
+
+def test_a_page_that_costs_too_much_to_read_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fulfillment_conformance.stage.buyer.READING_SECONDS", 0.1)
+    shown = page("<!--<a href='" * 20_000)
+    begun = time.thread_time()
+
+    assert shown.text == shown.text == ""
+    assert time.thread_time() - begun < 5
+    assert shown.problem == "the page cannot be read within 0.1 s"
 
 
 def test_nineteen_redirects_are_no_loop() -> None:

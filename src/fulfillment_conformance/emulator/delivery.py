@@ -25,6 +25,9 @@ from fulfillment_conformance.marketplace import Delivery
 BODY_LIMIT: Final = 64 * 1024
 """Bytes of a receiver's answer that are read and kept."""
 
+MOST_HEADERS: Final = 1_000
+"""Headers of a receiver's answer that are kept."""
+
 AT_ONCE: Final = 200
 """Attempts that may be under way at the same time; the others wait, and their time has not begun."""
 
@@ -139,9 +142,17 @@ class Courier:
                 await self._deliver(delivery)
 
     async def send(
-        self, delivery: Delivery, notification: Notification, *, url: str | None = None, method: str = "POST"
+        self,
+        delivery: Delivery,
+        notification: Notification,
+        *,
+        url: str | None = None,
+        method: str = "POST",
+        timeout: float | None = None,
     ) -> Exchange:
         """Make one attempt with any content, keep it, and return it; the core does not hear of its outcome.
+
+        `timeout` is its limit in seconds, instead of the courier's own.
 
         Raises:
             UsageProblem: there is no webhook address, and none is given.
@@ -149,7 +160,7 @@ class Courier:
         address = url or self.url
         if address is None:
             raise UsageProblem(NO_ADDRESS)
-        return await self._attempt(delivery, notification, address, method)
+        return await self._attempt(delivery, notification, address, method, timeout)
 
     async def clear(self) -> None:
         """Drop everything under way, held or remembered."""
@@ -204,7 +215,10 @@ class Courier:
         )
         self.attempts.append(Attempt(delivery, exchange))
 
-    async def _attempt(self, delivery: Delivery, notification: Notification, url: str, method: str) -> Exchange:
+    async def _attempt(
+        self, delivery: Delivery, notification: Notification, url: str, method: str, timeout: float | None = None
+    ) -> Exchange:
+        limit = self._timeout if timeout is None else timeout
         operation = delivery.operation
         exchange = Exchange(
             sender="marketplace",
@@ -218,11 +232,11 @@ class Courier:
         )
         started = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(limit):
                 await self._exchange(exchange)
         except TimeoutError:
             exchange.status = None
-            exchange.error = f"no complete answer within {self._timeout:g} s"
+            exchange.error = f"no complete answer within {limit:g} s"
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             exchange.status = None
             exchange.error = f"{type(error).__name__}: {error}"
@@ -249,7 +263,7 @@ class Courier:
                 if len(body) >= BODY_LIMIT:
                     break
             exchange.status = response.status_code
-            exchange.response_headers = _pairs(response.headers)
+            exchange.response_headers = _pairs(response.headers)[:MOST_HEADERS]
             exchange.response_body = body[:BODY_LIMIT]
         finally:
             await response.aclose()

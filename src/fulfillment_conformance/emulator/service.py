@@ -170,6 +170,7 @@ class Emulator:
         url: str | None = None,
         method: str = "POST",
         heard: bool = False,
+        timeout: float | None = None,
     ) -> Exchange:
         """Make one attempt and return it; genuine in everything that is not given. It no longer waits in `held`.
 
@@ -182,6 +183,7 @@ class Emulator:
             url: where to, instead of the webhook address.
             method: the HTTP method.
             heard: whether the core takes the answer for the publisher's.
+            timeout: seconds for the whole attempt, instead of `Settings.webhook_timeout`.
 
         Raises:
             UsageProblem: there is no webhook address, and none is given.
@@ -196,7 +198,7 @@ class Emulator:
         merged = {**notification.headers, **changes}
         notification.headers = {name: value for name, value in merged.items() if value is not None}
         notification.authorization = authorization
-        exchange = await self.courier.send(delivery, notification, url=url, method=method)
+        exchange = await self.courier.send(delivery, notification, url=url, method=method, timeout=timeout)
         if heard:
             self._answered(delivery, exchange.status)
         return exchange

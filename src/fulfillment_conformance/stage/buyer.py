@@ -4,6 +4,7 @@ Only addresses that the target file names, and the emulator's own, are ever open
 looked at no further.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import unescape
@@ -24,6 +25,13 @@ FORM = "application/x-www-form-urlencoded"
 REDIRECTS = 20
 """How many redirects a browser follows before it calls them a loop."""
 
+READING_SECONDS = 3.0
+"""Seconds of this machine's work that a page may cost."""
+
+MOST_COOKIES = 180
+LONGEST_COOKIE = 4096
+"""How many cookies of an origin a browser keeps, and how many characters one may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -33,6 +41,30 @@ class Request:
     url: str
     body: bytes = field(default=b"", repr=False)
     content_type: str | None = None
+
+
+class _TooLong(Exception):  # noqa: N818 - says what is so
+    """Reading a page has taken too long."""
+
+
+class _Hasty(BeautifulSoup):
+    """Reads a page in bounded time: what malformed text costs Python's parser grows with the square of its length."""
+
+    def __init__(self, markup: str, features: str) -> None:
+        self._until = time.thread_time() + READING_SECONDS
+        super().__init__(markup, features)
+
+    def handle_data(self, data: str) -> None:
+        """Take in a text."""
+        if time.thread_time() > self._until:
+            raise _TooLong
+        super().handle_data(data)
+
+    def handle_starttag(self, *given: Any, **named: Any) -> Tag | None:
+        """Take in a tag."""
+        if time.thread_time() > self._until:
+            raise _TooLong
+        return super().handle_starttag(*given, **named)
 
 
 @dataclass(slots=True)
@@ -48,11 +80,18 @@ class Page:
     way: list[Exchange] = field(default_factory=list)
     problem: str = ""
     elsewhere: str = ""
+    _tree: BeautifulSoup | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def tree(self) -> BeautifulSoup:
-        """The page as a browser parses it."""
-        return BeautifulSoup(self.answer.text, "html.parser")
+        """The page as a browser parses it; an empty one where that cannot be done in `READING_SECONDS`."""
+        if self._tree is None:
+            try:
+                self._tree = _Hasty(self.answer.text, "html.parser")
+            except _TooLong:
+                self.problem = self.problem or f"the page cannot be read within {READING_SECONDS:g} s"
+                self._tree = BeautifulSoup("", "html.parser")
+        return self._tree
 
     @property
     def text(self) -> str:
@@ -166,7 +205,7 @@ class Buyer:
             self.page.problem = f"the page at {self.page.url} has no form that matches {selector!r}"
             return self.page
         values: dict[str, str] = forged(_fields(form) | dict(fields), forging)
-        action = urljoin(self.page.url, unescape(str(form.get("action") or "")) or self.page.url)
+        action = _joined(self.page.url, unescape(str(form.get("action") or "")) or self.page.url)
         if str(form.get("method") or "get").lower() == "post":
             body = urlencode(values).encode()
             return self._go(Request("POST", action, body, FORM), purpose)
@@ -211,7 +250,11 @@ class Buyer:
         answer: Answer | None = None
         came_from = self.page.url if self.page is not None else request.url
         self._held = None
+        begun = time.monotonic()
         for _ in range(REDIRECTS):
+            if way and time.monotonic() - begun > self._http.timeout:
+                problem = f"more than {self._http.timeout:g} s of redirects"
+                break
             party = self._party_of(_origin(request.url))
             if party is None:
                 problem = elsewhere = leads_elsewhere(request.url)
@@ -276,8 +319,10 @@ class Buyer:
             for key, morsel in cookie.items():
                 if morsel["max-age"] == "0" or not morsel.value:
                     jar.pop(key, None)
-                else:
+                elif len(key) + len(morsel.coded_value) <= LONGEST_COOKIE:
                     jar[key] = morsel.coded_value
+            for oldest in [*jar][:-MOST_COOKIES]:
+                del jar[oldest]
 
 
 def leads_elsewhere(url: str) -> str:
@@ -293,12 +338,22 @@ def _following(request: Request, answer: Answer, *, entra: bool) -> Request | No
     """Return what a browser sends by itself after an answer: a redirect, or the form on a page of Entra's."""
     if entra and (sent_back := _sent_by_itself(answer)) is not None:
         target, values = sent_back
-        return Request("POST", urljoin(request.url, target), urlencode(values).encode(), FORM)
+        return Request("POST", _joined(request.url, target), urlencode(values).encode(), FORM)
     target = answer.header("location").value
     if answer.status_code not in {301, 302, 303, 307, 308} or not isinstance(target, str):
         return None
-    url = urljoin(request.url, target)
+    url = _joined(request.url, target)
     return replace(request, url=url) if answer.status_code in {307, 308} else Request("GET", url)
+
+
+def _joined(base: str, target: str) -> str:
+    """Return the address that a page leads to; what is none becomes one that leads nowhere."""
+    try:
+        url = urljoin(base, target)
+        urlsplit(url)
+    except ValueError:
+        return f"invalid:/{target}"
+    return url
 
 
 def _origin(url: str) -> str:

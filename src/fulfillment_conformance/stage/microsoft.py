@@ -21,6 +21,8 @@ from fulfillment_conformance.marketplace import Delivery, Marketplace, Operation
 from fulfillment_conformance.redaction import Redactor
 from fulfillment_conformance.serving import Portal, shared_portal
 from fulfillment_conformance.stage.calls import form
+from fulfillment_conformance.stage.flood import Flood
+from fulfillment_conformance.waits import Waits
 
 T = TypeVar("T")
 
@@ -29,6 +31,11 @@ CALM_SECONDS = 0.5
 
 SIGN_IN = frozenset({"authorization_code", "refresh_token"})
 """Grants by which buyers sign in."""
+
+SHORTEST_ANSWER = 2.0
+"""Seconds that a webhook gets which has left `MISSES` notifications without an answer, if it was to get more."""
+
+MISSES = 3
 
 GENUINE = "genuine"
 """In place of a token: the marketplace's own."""
@@ -53,21 +60,44 @@ class Microsoft:
         self._observer = observer
         self._redactor = redactor
         self._seen: list[Exchange] = []
+        self._kinds: list[tuple[str, str]] = []
         self._news = threading.Condition()
         self._taken: dict[str, bool] = {}
         self._spare_keys = map(pooled_key, itertools.count(SPARE_KEYS))
         self._portal: Portal = shared_portal()
+        self._answers = Waits(
+            settings.webhook_timeout, shortest=min(settings.webhook_timeout, SHORTEST_ANSWER), misses=MISSES
+        )
         self.emulator = Emulator(settings, observer=self.notice)
         self.emulator.hold_deliveries = True
+        self._flood = Flood(self.emulator.faults)
 
     # --- what reaches the emulator ---
 
     def notice(self, exchange: Exchange) -> None:
         """Take in an exchange: record it, and wake whoever waits for something to arrive."""
+        is_call = exchange.sender == "publisher"
+        if is_call and not self._flood.takes(exchange):
+            return
+        kind = kind_of(exchange) if is_call else ("", "")
         self._observer(exchange)
         with self._news:
             self._seen.append(exchange)
+            self._kinds.append(kind)
             self._news.notify_all()
+
+    @contextmanager
+    def during_test(self) -> Iterator[None]:
+        """Count the publisher's calls of one test by themselves: see `Flood`."""
+        try:
+            yield
+        finally:
+            last = self._portal.call(self._end_flood)
+            if last is not None:
+                self._observer(last)
+
+    async def _end_flood(self) -> Exchange | None:
+        return self._flood.ends()
 
     @property
     def mark(self) -> int:
@@ -108,13 +138,9 @@ class Microsoft:
 
     def called(self, kind: str, *, since: int = 0, of: str | None = None) -> list[Exchange]:
         """Return the publisher's calls of a kind, named as `emulator.faults.call_of` does; `of` is a subscription."""
-        found = []
-        for exchange in self.since(since):
-            if exchange.sender == "publisher":
-                name, subscription_id = kind_of(exchange)
-                if name == kind and of in {None, subscription_id}:
-                    found.append(exchange)
-        return found
+        with self._news:
+            seen = list(zip(self._seen[since:], self._kinds[since:], strict=True))
+        return [call for call, (name, subscription_id) in seen if name == kind and of in {None, subscription_id}]
 
     def access_token_requests(self, *, since: int = 0) -> list[Exchange]:
         """Return the publisher's requests for tokens of its own; sign-ins of buyers are left out."""
@@ -310,9 +336,13 @@ class Microsoft:
                 heard=heard,
                 method=method,
                 url=url,
+                timeout=limit,
             )
 
+        limit = self._answers.limit
         answer = Answer(self._portal.call(send))
+        if answer.status_code is not None or answer.exchange.seconds >= limit:
+            self._answers.note(came=answer.status_code is not None, after=answer.exchange.seconds)
         if heard:
             self._taken[announcement.operation.id] = answer.is_success
             self._discard(announcement)
