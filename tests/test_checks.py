@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fulfillment_conformance.answers import ABSENT, Answer, Reading
+from fulfillment_conformance.basis import difference
 from fulfillment_conformance.catalogue import Catalogue, Requirement
 from fulfillment_conformance.checks import (
     LONGEST_TEXT,
@@ -179,7 +180,7 @@ class TestValues:
     ) -> None:
         assert check.equals(actual, expected) is same
         assert last(checks).outcome is (PASSED if same else FAILED)
-        assert last(checks).actual == repr(actual)
+        assert last(checks).actual == repr(difference(actual, expected)[1])
 
     def test_two_readings_are_compared_by_value_and_both_are_evidence(self, checks: Checks, check: Check) -> None:
         left, right = answer(body='{"planId": "gold"}', number="1"), answer(body='{"id": "silver"}', number="2")
@@ -413,11 +414,13 @@ class TestTurnedAway:
 class Seen:
     """Effects as a publisher showed them."""
 
-    shown: Sequence[Reading] = ()
     subscription = "s"
 
-    def __init__(self, differences: Sequence[str] = (), calls: Sequence[str] = ()) -> None:
+    def __init__(
+        self, differences: Sequence[str] = (), calls: Sequence[str] = (), shown: Sequence[Reading] = ()
+    ) -> None:
         self.differences = differences
+        self.shown = shown
         self.calls = [answer(number=str(number)).exchange for number, _ in enumerate(calls)]
         self._told = calls
 
@@ -445,6 +448,13 @@ class TestEffects:
         assert [result.exchanges for result in checks.results] == [("9",), ("9",)]
         if not none_at_all:
             assert checks.results[0].actual == effects.changes()[0]
+
+    def test_access_is_what_the_publisher_shows_and_only_where_it_shows_nothing_how_it_acts(self, check: Check) -> None:
+        reading = answer(number="7")["status"]
+
+        assert check.no_change_of_access(Seen(calls=["PATCH Success"], shown=[reading]))
+        assert not check.no_change_of_access(Seen(differences=["status changed"], shown=[reading]))
+        assert not check.no_change_of_access(Seen(calls=["PATCH Success"]))
 
 
 class TestWithoutDecision:

@@ -265,6 +265,10 @@ class Check:
             rests_on=effects.evidence(),
         )
 
+    def no_change_of_access(self, effects: Effects) -> bool:
+        """Record whether nothing changed for the customer: by what the publisher shows, or else by how it acted."""
+        return self.no_change_of_state(effects) if effects.shown else self.no_effect(effects)
+
     def untestable(self, missing: str) -> None:
         """Record that the situation cannot be arranged or seen on this target, naming what is missing."""
         self._checks.record(self.requirement, Outcome.UNTESTABLE, reason=missing)

@@ -200,11 +200,12 @@ def test_an_operation_that_get_operation_does_not_confirm_is_not_carried_out(
     subscribed.settles(announcement)
     remembered = answer.is_client_error and twin.is_client_error and stage.usual("change_plan").works
 
-    for each in check.each("WHK-009", "WHK-044"):
-        if not (twin.is_success or remembered or subscribed.claims.refuses_changes):
+    if not (twin.is_success or remembered or subscribed.claims.refuses_changes):
+        for each in check.each("WHK-009", "WHK-044"):
             each.undecided("the same change was not taken when it could be confirmed either", rests_on=[answer, twin])
-        else:
-            each.no_effect(effect)
+        return
+    check("WHK-009").no_effect(effect)
+    check("WHK-044").no_change_of_access(effect)
 
 
 @requirement("OPL-014", "OPL-010")

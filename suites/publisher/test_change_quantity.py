@@ -116,4 +116,4 @@ def test_a_seat_change_without_an_operation_behind_it_sets_nothing(microsoft, pu
     if not twin.is_success and not seated.claims.refuses_changes:
         check("WHK-044").undecided("the same change with its operation was not taken either", rests_on=[answer, twin])
     else:
-        check("WHK-044").no_effect(effect)
+        check("WHK-044").no_change_of_access(effect)

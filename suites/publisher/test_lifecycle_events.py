@@ -383,11 +383,13 @@ def test_a_notice_that_nothing_stands_behind_changes_nothing(microsoft, publishe
     twin = publisher.receives(announcement)
     subscribed.settles(announcement)
 
-    for each in check.each("WHK-009", "WHK-044", "GET-034"):
-        if not twin.is_success:
+    if not twin.is_success:
+        for each in check.each("WHK-009", "WHK-044", "GET-034"):
             each.undecided("the true event was not taken either", rests_on=[answer, twin])
-        else:
-            each.no_effect(effect)
+        return
+    for each in check.each("WHK-009", "GET-034"):
+        each.no_effect(effect)
+    check("WHK-044").no_change_of_access(effect)
 
 
 @requirement("AAC-004", "AAC-008", "EVT-037")
