@@ -89,7 +89,9 @@ def life(stage, microsoft, publisher):
             shown["reinstated"] = event("reinstate", customer.reinstate, lambda now: now.gives_access)
             # What is still read because of the reinstatement must not show the new term already.
             customer.microsoft.calms_down(lambda: len(customer.calls(0)), beyond=A_LIFE)
-            event("renew", customer.renew, lambda now: now.gives_access)
+            sold = customer.subscription
+            bought = {"plan": sold.plan_id, "seats": sold.quantity}
+            shown["renewed"] = event("renew", customer.renew, lambda now: now.gives_access and now.has(**bought))
         shown["cancelled"] = event("unsubscribe", customer.unsubscribe, lambda now: not now.gives_access)
     return Life(customer, flows, steps, shown, [*resolved, *activated])
 
@@ -154,6 +156,7 @@ def test_the_account_follows_the_subscription(publisher, life, check):
     changes = shown.get("plan changed")
     refuses = customer.claims.refuses_changes
     changed = refuses or changes is None or changes.has(plan=customer.subscription.plan_id)
+    kept = "renewed" not in shown or shown["renewed"].has(plan=customer.subscription.plan_id)
 
     check("LCY-026").that(
         created and back and ended,
@@ -163,8 +166,8 @@ def test_the_account_follows_the_subscription(publisher, life, check):
     )
     for each in check.each("REG-018", "WHK-003"):
         each.that(
-            created and changed and ended,
-            expected="an account made, its plan changed, its access ended, each when the marketplace said so",
+            created and changed and kept and ended,
+            expected="an account made, its plan changed and kept, its access ended, each when the marketplace said so",
             actual=states,
             rests_on=evidence,
             notes=[] if changes else ["the offer has one plan only, so that no change of plan was seen"],

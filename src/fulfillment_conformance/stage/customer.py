@@ -211,16 +211,18 @@ class Customer:
         """What the publisher says about itself."""
         return self.publisher.service.claims
 
-    def visit(self, *, alongside: str = "") -> Page:
+    def visit(self, *, alongside: str = "", tab: Buyer | None = None) -> Page:
         """Open the landing page with the purchase token, as the marketplace does.
 
-        `alongside` is a query string of the publisher's own that its address has besides the token.
+        Args:
+            alongside: a query string of the publisher's own that its address has besides the token.
+            tab: the browser tab to open it in, instead of the buyer's first one.
         """
         self.visited_at = self.microsoft.mark
         landing_page = self.publisher.service.landing_page
         if alongside:
             landing_page += f"{'&' if urlsplit(landing_page).query else '?'}{alongside}"
-        self.page = self.buyer.open(with_token(landing_page, self.token), "landing page")
+        self.page = (tab or self.buyer).open(with_token(landing_page, self.token), "landing page")
         self._stumble = failure_of(self.page)
         return self.page
 
