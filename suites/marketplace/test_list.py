@@ -294,6 +294,24 @@ def test_an_entry_has_the_fields_that_get_shows(marketplace, situations, check, 
     )
 
 
+@requirement("LST-017")
+def test_an_entry_shows_a_change_as_get_does(marketplace, situations, subscribed, check):
+    """After a change of plan the entry names the same plan as Get subscription, ten minutes later at the latest."""
+    target = situations.other_plan(subscribed).plan_id
+    situations.change_plan(subscribed, target)
+    got = marketplace.get_subscription(subscribed.id)
+    entry = _by_id(_pages(marketplace)).get(subscribed.id)
+    if entry is not None and entry["planId"].value != got.plan.value and situations.has("clock"):
+        situations.pass_time(minutes=10)
+        got = marketplace.get_subscription(subscribed.id)
+        entry = _by_id(_pages(marketplace)).get(subscribed.id)
+    if entry is None or not got.is_success:
+        check("LST-017").undecided("it is not listed, or not to be had (LST-003, LST-014, GET-001)", rests_on=[got])
+        return
+
+    check("LST-017").equals(entry["planId"], got["planId"])
+
+
 @requirement("LST-018")
 @pytest.mark.usefixtures("purchase")
 def test_an_invented_continuation_token_breaks_nothing(marketplace, check):

@@ -16,6 +16,15 @@ def test_a_valid_purchase_token_resolves_to_the_pending_purchase(marketplace, pu
     check("RES-011").equals(resolved.subscription.status, "PendingFulfillmentStart")
 
 
+@requirement("RES-001")
+def test_every_token_resolves_to_its_own_purchase(marketplace, situations, purchase, check):
+    """Two purchases of the same plan are told apart, also by the older token."""
+    later = situations.buy(plan=(purchase.offer, purchase.plan_info))
+
+    for each in (purchase, later):
+        check("RES-001").equals(marketplace.resolve(each.token)["id"], each.id)
+
+
 @requirement("RES-005")
 def test_the_resolved_id_is_the_subscription_id(marketplace, purchase, check):
     """The id is a GUID, and Get Subscription knows it."""

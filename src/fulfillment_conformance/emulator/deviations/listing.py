@@ -137,6 +137,16 @@ def entries_lack_the_term(emulator: "Emulator") -> None:
             del each["term"]
 
 
+@deviation("the-list-is-never-updated", breaks=["LST-017"])
+def the_list_is_never_updated(emulator: "Emulator") -> None:
+    """The planId in the list stays the purchased one after a change, as in a copy that nobody refreshes."""
+
+    @bodies(emulator, "list_subscriptions")
+    def purchased_plan(document: Json) -> None:
+        for each in document["subscriptions"]:
+            each["planId"] = emulator.market.find(each["id"]).subscription.purchased_plan_id
+
+
 @deviation("continuation-tokens-work-in-the-link-only", breaks=["LST-009"])
 def continuation_tokens_work_in_the_link_only(emulator: "Emulator") -> None:
     """A continuationToken is taken in the order that @nextLink has; anywhere else it leads to the first page."""

@@ -211,7 +211,7 @@ def ended_operations_are_bad(emulator: "Emulator") -> None:
         return reply
 
 
-@deviation("success-leaves-operations-pending", breaks=["WHK-028"])
+@deviation("success-leaves-operations-pending", breaks=["OPP-012", "WHK-028"])
 def success_leaves_operations_pending(emulator: "Emulator") -> None:
     """PATCH Success is answered 200 and does nothing until silence does."""
 

@@ -18,6 +18,7 @@ from fulfillment_conformance.emulator.deviations.registry import (
 )
 from fulfillment_conformance.emulator.fulfillment import Answer
 from fulfillment_conformance.emulator.messages import Reply, Request, error_reply
+from fulfillment_conformance.marketplace import Subscription, SubscriptionStatus
 
 if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
@@ -47,6 +48,25 @@ def tells_an_id_of_its_own(emulator: "Emulator") -> None:
     @bodies(emulator, "resolve")
     def purchase_id(document: Json) -> None:
         document["id"] = str(uuid.uuid5(uuid.NAMESPACE_OID, document["id"]))
+
+
+@deviation("resolve-tells-the-latest-purchase", breaks=["RES-001"])
+def tells_the_latest_purchase(emulator: "Emulator") -> None:
+    """A purchase token stands for the latest pending purchase of its plan, not for its own."""
+    latest: dict[tuple[str, str], str] = {}
+
+    @decision(emulator.market, "purchase")
+    def remembered(purchase: Any, wanted: Any) -> tuple[Subscription, str]:
+        bought: tuple[Subscription, str] = purchase(wanted)
+        latest[bought[0].offer_id, bought[0].plan_id] = bought[0].id
+        return bought
+
+    @decision(emulator.market, "resolve")
+    def of_the_same_plan(resolve: Any, caller: Any, token: str | None) -> Subscription:
+        own: Subscription = resolve(caller, token)
+        other = emulator.market.find(latest.get((own.offer_id, own.plan_id), own.id)).subscription
+        pending = own.status is other.status is SubscriptionStatus.PENDING_FULFILLMENT_START
+        return other if pending else own
 
 
 @deviation("resolve-tells-the-offer-as-name", breaks=["RES-006", "GET-008"])
