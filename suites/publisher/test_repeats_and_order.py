@@ -3,6 +3,7 @@
 from fulfillment_conformance.marketplace import Action
 from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import briefly
+from fulfillment_conformance.stage.customer import Customer
 from fulfillment_conformance.stage.together import at_once
 
 WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
@@ -88,18 +89,30 @@ def test_two_operations_may_share_an_activity_id(microsoft, publisher, subscribe
 
 
 @requirement("LCY-026", "WHK-034")
-def test_what_is_cancelled_stays_cancelled(stage, publisher, check):
-    """Suspend, Renew and a plan change that come after Unsubscribe, though they happened before, revive nothing."""
+def test_what_is_cancelled_stays_cancelled(stage, microsoft, publisher, check):
+    """What comes after Unsubscribe, though it happened before, revives nothing.
+
+    That is Suspend, Renew, the Subscribe that live services have sent at a renewal, and a change of plan.
+    """
     rows = ("LCY-026", "WHK-034")
     if not publisher.shows_state:
         for each in check.each(*rows):
             each.untestable(WITHOUT_STATE)
         return
-    for name in ("suspend", "renew", "change_plan"):
+
+    def subscribes(customer):
+        with microsoft.deciding_otherwise(renewal_sends_subscribe=True):
+            customer.renew()
+        return customer.announced(Action.SUBSCRIBE)
+
+    for happens in (
+        Customer.suspend,
+        Customer.renew,
+        subscribes,
+        lambda customer: customer.change_plan(customer.other_plan().plan_id),
+    ):
         customer = stage.subscribed()
-        late = (
-            customer.change_plan(customer.other_plan().plan_id) if name == "change_plan" else getattr(customer, name)()
-        )
+        late = happens(customer)
         ended = publisher.receives(customer.unsubscribe())
         closed = customer.eventually(lambda now: not now.gives_access)
         customer.remember()

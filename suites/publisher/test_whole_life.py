@@ -156,7 +156,8 @@ def test_the_account_follows_the_subscription(publisher, life, check):
     changes = shown.get("plan changed")
     refuses = customer.claims.refuses_changes
     changed = refuses or changes is None or changes.has(plan=customer.subscription.plan_id)
-    kept = "renewed" not in shown or shown["renewed"].has(plan=customer.subscription.plan_id)
+    sold = customer.subscription
+    kept = "renewed" not in shown or shown["renewed"].has(plan=sold.plan_id, seats=sold.quantity)
 
     check("LCY-026").that(
         created and back and ended,

@@ -139,3 +139,49 @@ def test_every_process_is_asked_to_renew_its_token(tmp_path: Path, meddle: Calla
     told = judged(tmp_path, meddle, "AUT-010")
 
     assert told.outcomes == {"AUT-010": outcome}
+
+
+def believe_every_subscribe() -> None:
+    """Give access whenever a Subscribe comes, whatever the subscription has become since."""
+    take = Webhook.take
+
+    async def take_at_its_word(self: Webhook, event: Event) -> Verdict:
+        account = self._accounts.get(event.subscription_id)
+        if event.action != "Subscribe" or account is None:
+            return await take(self, event)
+        self._accounts.save(replace(account, status=Status.SUBSCRIBED))
+        return Verdict()
+
+    setattr(Webhook, "take", take_at_its_word)  # noqa: B010
+
+
+def test_a_late_subscribe_revives_nothing(tmp_path: Path) -> None:
+    told = judged(tmp_path, believe_every_subscribe, "WHK-034")
+
+    assert told.with_outcome("failed") == {"WHK-034"}
+    assert any("Subscribe after Unsubscribe: cancelled as before" in reason for reason in told.why({"WHK-034"}))
+
+
+def begin_anew_at_a_renewal() -> None:
+    """Give the plan and the seats of the purchase to whoever renews."""
+    take = Webhook.take
+    bought: dict[str, Any] = {}
+
+    async def take_and_begin_anew(self: Webhook, event: Event) -> Verdict:
+        account = self._accounts.get(event.subscription_id)
+        if account is not None:
+            bought.setdefault(account.subscription_id, (account.plan_id, account.quantity))
+        verdict = await take(self, event)
+        renewed = self._accounts.get(event.subscription_id)
+        if event.action == "Renew" and renewed is not None:
+            plan_id, quantity = bought[event.subscription_id]
+            self._accounts.save(replace(renewed, plan_id=plan_id, quantity=quantity))
+        return Verdict() if event.action == "Renew" else verdict
+
+    setattr(Webhook, "take", take_and_begin_anew)  # noqa: B010
+
+
+def test_a_renewal_leaves_plan_and_seats_as_they_are(tmp_path: Path) -> None:
+    told = judged(tmp_path, begin_anew_at_a_renewal, "REG-018", "WHK-003")
+
+    assert told.with_outcome("failed") == {"REG-018", "WHK-003"}
