@@ -113,7 +113,7 @@ def trusts_the_payload(publisher: ReferencePublisher) -> None:
     _never_follows_changes(publisher)
 
 
-@defect("never-reads-the-operation", breaks=["LCY-019", "WHK-008", "WHK-009", "WHK-044", "WHK-045"])
+@defect("never-reads-the-operation", breaks=["EVT-014", "LCY-019", "WHK-008", "WHK-009", "WHK-044", "WHK-045"])
 def never_reads_the_operation(publisher: ReferencePublisher) -> None:
     """A genuine token is proof enough; Get Operation is not called before a change is carried out."""
     read = publisher.webhook.operation
