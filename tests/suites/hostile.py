@@ -129,20 +129,20 @@ async def _long_list(_: Scope, send: Send) -> None:
 @cache
 def _list() -> bytes:
     entry = json.dumps({"id": ID, "name": "x" * 100, "planId": "silver", "saasSubscriptionStatus": "Subscribed"})
-    entries = ", ".join([entry] * (7 * MEGABYTE // len(entry)))
+    entries = ", ".join([entry] * (3 * MEGABYTE // len(entry)))
     return f'{{"subscriptions": [{entries}]}}'.encode()
 
 
 @_answer("deep")
 async def _deep(_: Scope, send: Send) -> None:
-    """Send brackets in brackets, a million deep."""
+    """Send brackets in brackets, a hundred thousand deep."""
     await _begin(send)
-    await _go_on(send, b'{"a":' * 300_000 + b"[" * 1_000_000, more=False)
+    await _go_on(send, b'{"a":' * 10_000 + b"[" * 100_000, more=False)
 
 
 @_answer("compression-bomb")
 async def _bomb(_: Scope, send: Send) -> None:
-    """Send a megabyte that becomes a gigabyte."""
+    """Send some kilobytes that become 64 megabytes."""
     await _begin(send, 200, (b"content-encoding", b"gzip"))
     await _go_on(send, _bombed(), more=False)
 
@@ -150,7 +150,7 @@ async def _bomb(_: Scope, send: Send) -> None:
 @cache
 def _bombed() -> bytes:
     packer = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
-    return b"".join([*(packer.compress(b" " * MEGABYTE) for _ in range(1024)), packer.flush()])
+    return b"".join([*(packer.compress(b" " * MEGABYTE) for _ in range(64)), packer.flush()])
 
 
 @_answer("wrongly-packed")
