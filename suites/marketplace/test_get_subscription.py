@@ -1,6 +1,7 @@
 """Get Subscription: one object says everything about a subscription (catalogue theme GET)."""
 
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -155,6 +156,17 @@ def test_a_reseller_purchase_names_two_tenants(marketplace, situations, check):
         rests_on=[got],
     )
     check("GET-019").equals(got["allowedCustomerOperations"], ["Read"])
+
+
+@requirement("GET-016")
+def test_a_reseller_is_the_purchaser_and_the_customer_the_beneficiary(marketplace, situations, check):
+    """Bought by a given partner for a given customer: each is named in its own place."""
+    situations.needs("csp")
+    partner, customer = _user_of("5b6f6f0e-1c1c-4b52-9a57-7d9d0a0a0c0d"), _user_of(str(uuid.UUID(int=0xF)))
+    got = marketplace.get_subscription(situations.buy(channel="csp", purchaser=partner, beneficiary=customer).id)
+
+    check("GET-016").equals(got["purchaser"]["tenantId"], partner["tenantId"])
+    check("GET-016").equals(got["beneficiary"]["tenantId"], customer["tenantId"])
 
 
 @requirement("GET-017")
@@ -325,3 +337,8 @@ def test_the_payment_interval_is_a_duration_or_missing(marketplace, subscribed, 
 
 def _trimmed(value):
     return value.strip() if isinstance(value, str) else value
+
+
+def _user_of(tenant_id):
+    user = str(uuid.UUID(int=0xB0B))
+    return {"emailId": "someone@contoso.example", "objectId": user, "tenantId": tenant_id, "puid": None}

@@ -159,6 +159,15 @@ def resellers_are_not_shown(emulator: "Emulator") -> None:
         document["purchaser"] = document["beneficiary"]
 
 
+@deviation("resellers-and-customers-are-swapped", breaks=["GET-016"])
+def resellers_and_customers_are_swapped(emulator: "Emulator") -> None:
+    """Where a reseller bought, it is shown as the beneficiary, and its customer as the purchaser."""
+
+    @subscription_objects(emulator)
+    def swapped(document: Json) -> None:
+        document["purchaser"], document["beneficiary"] = document["beneficiary"], document["purchaser"]
+
+
 @deviation("customers-may-also-transfer", breaks=["GET-018", "RES-028"])
 def customers_may_also_transfer(emulator: "Emulator") -> None:
     """In allowedCustomerOperations, a direct purchase has a word that does not exist."""
