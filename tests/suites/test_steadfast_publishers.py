@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.suites.runs import Judged, judge
 
+from fulfillment_conformance.reference_publisher import fulfillment
 from fulfillment_conformance.reference_publisher.access_tokens import AccessTokens
 from fulfillment_conformance.reference_publisher.fulfillment import FulfillmentApi
 from fulfillment_conformance.reference_publisher.messages import Event, Status
@@ -185,3 +186,15 @@ def test_a_renewal_leaves_plan_and_seats_as_they_are(tmp_path: Path) -> None:
     told = judged(tmp_path, begin_anew_at_a_renewal, "REG-018", "WHK-003")
 
     assert told.with_outcome("failed") == {"REG-018", "WHK-003"}
+
+
+def repeat_without_waiting() -> None:
+    """Repeat a call at once, whatever Retry-After says."""
+    setattr(fulfillment, "_retry_after", lambda _: 0.0)  # noqa: B010
+
+
+def test_who_is_told_to_wait_waits(tmp_path: Path) -> None:
+    told = judged(tmp_path, repeat_without_waiting, "HDR-027")
+
+    assert told.outcomes == {"HDR-027": "failed"}
+    assert "repeated after 0." in str(told.why({"HDR-027"}))
