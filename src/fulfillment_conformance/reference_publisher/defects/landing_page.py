@@ -158,7 +158,7 @@ def reads_the_answer_of_activate(publisher: ReferencePublisher) -> None:
     replace(publisher.landing, "activate", activate_and_read)
 
 
-@defect("believes-activate", breaks=["ACT-020", "EVT-046"])
+@defect("believes-activate", breaks=["ACT-020"])
 def believes_activate(publisher: ReferencePublisher) -> None:
     """A subscription counts as active once activate was answered 200; nobody reads it afterwards."""
     activate = publisher.landing.activate
