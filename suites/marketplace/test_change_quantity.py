@@ -2,7 +2,7 @@
 
 import pytest
 
-from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS, operation_is_located, value_is
+from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS, number_of_seats, operation_is_located, value_is
 from fulfillment_conformance.marks import requirement
 
 NO_NUMBERS_OF_SEATS = {"zero": 0, "negative": -1, "fraction": 1.5, "word": "abc"}
@@ -57,24 +57,42 @@ def test_the_webhook_is_called_when_the_change_is_ready(marketplace, situations,
 
 @requirement("CHQ-008")
 def test_more_seats_than_the_maximum_are_refused(marketplace, situations, check):
-    """One more than maxQuantity is answered 400, maxQuantity itself is accepted."""
+    """One more than maxQuantity is answered 400 and sets nothing, maxQuantity itself is accepted."""
     plan = situations.plan_with_a_limit("max_quantity")
-    seats = situations.subscribed(plan=plan)
     most = plan[1].max_quantity
+    seats, twin = (situations.subscribed(plan=plan, quantity=max(plan[1].min_quantity or 1, most - 1)) for _ in "12")
     refused = marketplace.change_quantity(seats.id, most + 1)
+    accepted = marketplace.change_quantity(twin.id, most)
+    if situations.has("clock"):
+        situations.pass_time(minutes=1)
 
-    check("CHQ-008").refused(refused, with_status=400, while_twin=marketplace.change_quantity(seats.id, most))
+    check("CHQ-008").refused(refused, with_status=400, while_twin=accepted)
+    check("CHQ-008").that(
+        not _are(most + 1, shown := marketplace.get_subscription(seats.id).quantity),
+        expected="the seats as they were",
+        actual=shown.value,
+        rests_on=[refused, shown],
+    )
 
 
 @requirement("CHQ-009")
 def test_fewer_seats_than_the_minimum_are_refused(marketplace, situations, check):
-    """One less than minQuantity is answered 400, minQuantity itself is accepted."""
+    """One less than minQuantity is answered 400 and sets nothing, minQuantity itself is accepted."""
     plan = situations.plan_with_a_limit("min_quantity")
-    seats = situations.subscribed(plan=plan)
-    least = plan[1].min_quantity
+    least, most = plan[1].min_quantity, plan[1].max_quantity
+    seats, twin = (situations.subscribed(plan=plan, quantity=min(most or least + 1, least + 1)) for _ in "12")
     refused = marketplace.change_quantity(seats.id, least - 1)
+    accepted = marketplace.change_quantity(twin.id, least)
+    if situations.has("clock"):
+        situations.pass_time(minutes=1)
 
-    check("CHQ-009").refused(refused, with_status=400, while_twin=marketplace.change_quantity(seats.id, least))
+    check("CHQ-009").refused(refused, with_status=400, while_twin=accepted)
+    check("CHQ-009").that(
+        not _are(least - 1, shown := marketplace.get_subscription(seats.id).quantity),
+        expected="the seats as they were",
+        actual=shown.value,
+        rests_on=[refused, shown],
+    )
 
 
 @requirement("CHQ-010")
@@ -184,3 +202,8 @@ def test_the_quantity_is_the_new_one_when_the_operation_has_succeeded(marketplac
     situations.complete(change)
 
     value_is(check("CHQ-020"), marketplace.get_subscription(seats.id).quantity, change.wanted)
+
+
+def _are(seats, shown):
+    """Whether a reading shows so many seats, as a number or as text."""
+    return number_of_seats(shown.value) == seats

@@ -142,6 +142,26 @@ def test_the_purchaser_is_described(marketplace, bought, check):
     check("GET-015").is_guid(party["tenantId"])
 
 
+@requirement("GET-029")
+def test_a_reinstated_term_begins_when_it_began(marketplace, situations, check):
+    """Suspension and reinstatement leave startDate at the day of the activation."""
+    situations.needs("events")
+    purchase = situations.with_a_term()
+    before = marketplace.get_subscription(purchase.id)["term"]["startDate"]
+    situations.event(purchase, "Suspend")
+    operation = situations.event(purchase, "Reinstate")
+    marketplace.update_operation(purchase.id, operation, "Success")
+    situations.reaches(purchase, "Subscribed", because="after Reinstate (LCY-008)")
+    after = marketplace.get_subscription(purchase.id)["term"]["startDate"]
+
+    check("GET-029").that(
+        day_of(after.value) == day_of(before.value),
+        expected=f"startDate {day_of(before.value)}",
+        actual=after.value,
+        rests_on=[before, after],
+    )
+
+
 @requirement("GET-016", "GET-019")
 def test_a_reseller_purchase_names_two_tenants(marketplace, situations, check):
     """Bought through a reseller: the purchaser may be another tenant than the beneficiary, who may only Read."""

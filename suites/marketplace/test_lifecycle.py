@@ -83,6 +83,20 @@ def test_a_purchase_begins_pending(marketplace, purchase, check):
     check("LCY-002").equals(marketplace.get_subscription(purchase.id).status, "PendingFulfillmentStart")
 
 
+@requirement("LCY-003")
+def test_resolving_a_purchase_does_not_activate_it(marketplace, situations, purchase, check):
+    """Resolved and left alone for a minute it is as it was; activate makes it Subscribed."""
+    before = marketplace.get_subscription(purchase.id)
+    marketplace.resolve(purchase.token)
+    if situations.has("clock"):
+        situations.pass_time(minutes=1)
+    left_alone = marketplace.get_subscription(purchase.id)
+    situations.activate(purchase)
+
+    check("LCY-003").equals(left_alone.status, before.status)
+    check("LCY-003").equals(marketplace.get_subscription(purchase.id).status, "Subscribed")
+
+
 @requirement("LCY-004")
 @pytest.mark.parametrize("by", ["customer", "publisher"])
 def test_a_pending_purchase_is_cancelled(marketplace, situations, purchase, check, by):
@@ -214,7 +228,8 @@ def test_thirty_days_without_payment_end_a_subscription(marketplace, situations,
 @requirement("LCY-012")
 @pytest.mark.parametrize("by", ["customer", "publisher"])
 def test_an_active_subscription_is_cancelled(marketplace, situations, webhook, subscribed, check, by):
-    """Cancelled by the customer or the publisher, it is Unsubscribed, and the publisher is told."""
+    """Cancelled by the customer or the publisher, it is Unsubscribed, and no other; the publisher is told."""
+    bystander = situations.subscribed()
     if by == "customer":
         operation = situations.event(subscribed, "Unsubscribe")
     else:
@@ -223,6 +238,7 @@ def test_an_active_subscription_is_cancelled(marketplace, situations, webhook, s
     notification = webhook.hears(subscribed, "Unsubscribe", operation=operation)
 
     check("LCY-012").equals(after.status, "Unsubscribed")
+    check("LCY-012").equals(marketplace.get_subscription(bystander.id).status, "Subscribed")
     check("LCY-012").that(
         notification is not None,
         expected="a webhook call with action Unsubscribe",

@@ -87,9 +87,11 @@ def test_a_call_that_is_not_accepted_is_repeated_for_eight_hours(marketplace, si
     """A webhook that answers 503 is called again, at most 500 times within eight hours; then the operation fails."""
     webhook.reacts(subscribed, Reaction(status=503))
     change = situations.begin_change(subscribed, by="customer" if situations.has("events") else "publisher")
-    webhook.expects(subscribed, change.action)
+    first = webhook.expects(subscribed, change.action)
     second = webhook.hears(subscribed, change.action, more_than=1, operation=change.operation_id)
     operation = marketplace.get_operation(subscribed.id, change.operation_id)
+    if second is not None:
+        check("WHK-006").equals(second["id"], first["id"])
     if not situations.has("clock"):
         if second is None and operation.status.value == "InProgress":
             check("WHK-006").undecided("no second call came yet, and the operation is still open", rests_on=[operation])

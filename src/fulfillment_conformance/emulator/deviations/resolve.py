@@ -69,6 +69,19 @@ def tells_the_latest_purchase(emulator: "Emulator") -> None:
         return other if pending else own
 
 
+@deviation("resolve-activates", breaks=["LCY-003", "RES-010"])
+def resolve_activates(emulator: "Emulator") -> None:
+    """What a publisher has looked at by Resolve is active a moment later, billing included."""
+
+    @decision(emulator.market, "resolve")
+    def soon_active(resolve: Any, caller: Any, token: str | None) -> Subscription:
+        subscription: Subscription = resolve(caller, token)
+        record = emulator.market.find(subscription.id)
+        if subscription.status is SubscriptionStatus.PENDING_FULFILLMENT_START:
+            emulator.market.start_service(record)
+        return subscription
+
+
 @deviation("resolve-tells-the-offer-as-name", breaks=["RES-006", "GET-008"])
 def tells_the_offer_as_name(emulator: "Emulator") -> None:
     """The field subscriptionName is the id of the offer."""
