@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from tests.suites.runs import Judged, judge
 
 from fulfillment_conformance.reference_publisher.accounts import Account
-from fulfillment_conformance.reference_publisher.messages import Operation
-from fulfillment_conformance.reference_publisher.webhook import Webhook
+from fulfillment_conformance.reference_publisher.messages import Event, Operation
+from fulfillment_conformance.reference_publisher.webhook import Verdict, Webhook
 from fulfillment_conformance.stage.opening import Stage
 
 REFUSED_SEATS = 90
@@ -92,10 +93,48 @@ def test_seats_that_are_refused_are_not_given(tmp_path: Path) -> None:
     told = judged(tmp_path, claims, refuse_a_number_of_seats, ["OPP-015"], defects=["carries-out-what-it-refuses"])
 
     assert told.outcomes == {"OPP-015": "failed"}
-    assert any(f"does not give {REFUSED_SEATS} seats" in reason for reason in told.why({"OPP-015"}))
+    assert any(f"gives not {REFUSED_SEATS} seats" in reason for reason in told.why({"OPP-015"}))
 
 
 def test_who_says_that_nothing_is_refused_is_not_asked_to_refuse(tmp_path: Path) -> None:
     told = judged(tmp_path, {"refused_plans": []}, take_every_number_of_seats, ["OPP-015", "EVT-047"])
 
     assert told.outcomes == {"OPP-015": "passed", "EVT-047": "not-applicable"}  # a lost subscription's change is left
+
+
+def refuse_by_report() -> None:
+    """Answer every change with 200, and report those that are refused as failed."""
+    change = Webhook.change
+
+    async def change_and_report(self: Webhook, event: Event, *rest: Any) -> Verdict:
+        verdict = await change(self, event, *rest)
+        return verdict if verdict.status != 400 else Verdict(then=partial(self.report, event, "Failure"))
+
+    setattr(Webhook, "change", change_and_report)  # noqa: B010
+
+
+def refuse_by_report_and_not_look_again() -> None:
+    """Report refused changes as failed, and believe that they are."""
+    refuse_by_report()
+
+    async def report(self: Webhook, event: Event, result: Any) -> None:
+        await self._api.report(event.subscription_id, event.operation_id, result)
+
+    setattr(Webhook, "report", report)  # noqa: B010
+
+
+@pytest.mark.parametrize(
+    ("meddle", "profile", "outcome"),
+    [
+        (refuse_by_report, "documented", "passed"),
+        (refuse_by_report, "observed", "passed"),
+        (refuse_by_report_and_not_look_again, "observed", "failed"),
+    ],
+)
+def test_a_report_of_failure_may_be_overruled(
+    tmp_path: Path, meddle: Callable[[], None], profile: str, outcome: str
+) -> None:
+    target = {"role": "publisher", "publisher": {"embedded": True, "timeouts": {"effect": 1.0}}}
+    told = judge(target, tmp_path, "--only=OPP-015", f"--profile={profile}", meddle=meddle)
+
+    assert told.outcomes == {"OPP-015": outcome}

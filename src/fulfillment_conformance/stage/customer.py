@@ -37,6 +37,12 @@ class Outcome:
         """The status word of every PATCH."""
         return [_status_word(patch) for patch in self.patches]
 
+    @property
+    def rejected(self) -> bool:
+        """Whether the change failed, or a PATCH Failure was accepted: live services carry it out all the same."""
+        accepted = [_status_word(patch) for patch in self.patches if patch.status == 200]
+        return self.operation.status == "Failed" or accepted == ["Failure"]
+
 
 @dataclass(frozen=True, slots=True)
 class SeenEffects:
