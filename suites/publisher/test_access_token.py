@@ -329,7 +329,8 @@ def _tokens(customers):
 def _every_token(microsoft):
     """Return the access tokens of this run, also those that another process of the publisher has and did not show."""
     shown = {bearer(call) for call in microsoft.since(0) if call.receiver == "marketplace"}
-    issued = {str(answered(call).get("access_token", "")) for call in microsoft.called("token", since=0)}
+    granted = [call for call in microsoft.called("token") if call.status == 200]
+    issued = {str(answered(call).get("access_token", "")) for call in granted}
     return (shown | issued) - {""}
 
 

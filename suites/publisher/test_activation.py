@@ -58,7 +58,7 @@ def test_activate_names_what_was_resolved(stage, check):
             values = body if isinstance(body, dict) else {}
             seats = values.get("quantity")
             as_text = "" if bought.quantity is None else str(bought.quantity)
-            named = seats.strip() == as_text if isinstance(seats, str) else seats in {None, bought.quantity}
+            named = seats.strip() == as_text if isinstance(seats, str) else seats in (None, bought.quantity)
             check("ACT-006").that(
                 (body is ABSENT and not call.request_body.strip())
                 or (values.get("planId") == bought.plan_id and named),
