@@ -79,6 +79,8 @@ def page(text: str, status: int | None = 200) -> Page:
         ("<script>go()</script>", True),
         ("<script type='module' src='/app.js'></script>", True),
         ("<script type='text/javascript'>go()</script>", True),
+        ("<script type='application/x-javascript'>go()</script>", True),
+        ("<script type='text/ecmascript'>go()</script>", True),
         ("<script type='application/json'>{}</script>", False),
         ("<script type='application/ld+json'>{}</script>", False),
         ("<body onload='go()'>", True),

@@ -14,7 +14,18 @@ from fulfillment_conformance.interruptions import CannotArrange, NotUnderstood
 from fulfillment_conformance.stage.buyer import Page
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
 from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, SECRET_PARAMETERS, Publisher, Service
-from fulfillment_conformance.target import Claims, Post, Reconcile, State, SubmitForm, Timeouts
+from fulfillment_conformance.target import (
+    Browser,
+    ByHand,
+    Claims,
+    Command,
+    Get,
+    Post,
+    Reconcile,
+    State,
+    SubmitForm,
+    Timeouts,
+)
 
 STATE = State(
     get="/accounts/{subscription_id}",
@@ -111,6 +122,7 @@ def test_a_word_that_nobody_has_explained_means_neither_access_nor_none(word: An
     ("status", "told"),
     [
         (500, "the account was answered 500, which tells nothing of it; expected 200, or 404"),
+        (429, "the account was answered 429, which tells nothing of it; expected 200, or 404"),
         (None, "the account was answered with nothing: ConnectError: refused, which tells"),
     ],
 )
@@ -287,9 +299,17 @@ def test_an_impatient_target_file_is_never_waited_for_longer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "made"), [((), False), ((SubmitForm(submit="form"),), False), ((Post(post="/a", form={}),), True)]
+    ("steps", "made"),
+    [
+        ((), False),
+        ((Get(get="/a"), SubmitForm(submit="form")), False),
+        ((Post(post="/a", form={}),), True),
+        ((Browser(browser=()),), True),
+        ((Command(command=("go",)),), True),
+        ((SubmitForm(submit="form"), ByHand(by_hand="confirm")), True),
+    ],
 )
-def test_a_page_that_posts_by_itself_is_made_by_script(steps: Any, made: bool) -> None:
+def test_a_page_that_is_gone_through_otherwise_than_by_its_forms_may_be_made_by_script(steps: Any, made: bool) -> None:
     assert World(onboarding=steps).publisher.made_by_script == made
 
 

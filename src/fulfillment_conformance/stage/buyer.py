@@ -112,7 +112,7 @@ class Page:
     def scripted(self) -> bool:
         """Whether scripts may make something else of the page than was sent; data in a `script` element is none."""
         kinds = [str(element.get("type") or "module").lower() for element in self.tree.select("script")]
-        return any(kind == "module" or kind.endswith("/javascript") for kind in kinds) or "onload=" in self.html
+        return any(kind == "module" or "script" in kind for kind in kinds) or "onload=" in self.html
 
     def shows(self, text: str) -> bool:
         """Whether a person finds a text on the page, written out or filled into a field."""

@@ -17,7 +17,7 @@ from fulfillment_conformance.interruptions import CannotArrange, NotUnderstood
 from fulfillment_conformance.marketplace import SubscriptionStatus
 from fulfillment_conformance.stage.buyer import Page
 from fulfillment_conformance.stage.microsoft import GENUINE, Announcement, Microsoft
-from fulfillment_conformance.target import Browser, Claims, Post, Reconcile, SelfService, State, Step, Timeouts
+from fulfillment_conformance.target import Claims, Get, Reconcile, SelfService, State, Step, SubmitForm, Timeouts
 from fulfillment_conformance.waits import Waits
 
 ACCEPTANCE_SECONDS = 10.0
@@ -27,6 +27,9 @@ SECRET_PARAMETERS = frozenset(
     {"code", "key", "sig", "token", "secret", "apikey", "api_key", "access_token", "password", "sv", "subscription-key"}
 )
 """Query parameters that carry a secret in a URL (REG-006)."""
+
+TOO_BUSY: Final = frozenset({408, 429})
+"""Refusals that tell of the moment, not of the account."""
 
 WORDS: Final = tuple(status.value for status in SubscriptionStatus)
 """Microsoft's words for the state of a subscription."""
@@ -65,7 +68,7 @@ class Account:
     def unclear(self) -> str:
         """Why nobody can tell which state the publisher shows; empty where it shows one, or knows of no account."""
         answered = self.exchange.status
-        if answered is None or answered >= 500:
+        if answered is None or answered >= 500 or answered in TOO_BUSY:
             return (
                 f"publisher.state.get: the account was answered {answered or f'with nothing: {self.exchange.error}'}, "
                 "which tells nothing of it; expected 200, or 404 where there is none; look into the service's log"
@@ -181,8 +184,11 @@ class Publisher:
 
     @property
     def made_by_script(self) -> bool:
-        """Whether the buyer's page works by script: what it shows may then not be in what is served."""
-        return any(isinstance(step, Post | Browser) for step in self.service.onboarding)
+        """Whether the buyer's page may work by script: what it shows may then not be in what is served.
+
+        What a program or a person goes through may be such a page; forms are sent as they are served.
+        """
+        return any(not isinstance(step, SubmitForm | Get) for step in self.service.onboarding)
 
     def may_add_to(self, page: Page) -> bool:
         """Whether a page that was not looked at in a browser may show more there than was served."""
