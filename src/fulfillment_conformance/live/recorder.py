@@ -178,14 +178,10 @@ class _Account:
         self._operations: set[str] = set()
         self._plans: dict[str, dict[str, Json]] = {}
         self._own_access: set[str] = set()
-        self._tokens: dict[str, str] = {}
-        # What a token is good for shows in any of its answers, also in later ones.
+        # That an access token is good shows in any of its answers, also in later ones.
         for each in calls:
             if each["response"] is not None and each["response"]["status"] < 300:
                 self._own_access.add(header(each["request"]["headers"], "authorization") or "")
-                token = header(each["request"]["headers"], "x-ms-marketplace-token")
-                if token is not None:
-                    self._tokens[token] = _text(_answer_of(each)["id"]).lower()
 
     def entry(self, exchange: Mapping[str, Any]) -> Json:
         """Return an exchange with its situation, and take in what it shows.
