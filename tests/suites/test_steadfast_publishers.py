@@ -13,6 +13,7 @@ from fulfillment_conformance.reference_publisher import fulfillment
 from fulfillment_conformance.reference_publisher.access_tokens import AccessTokens
 from fulfillment_conformance.reference_publisher.fulfillment import FulfillmentApi
 from fulfillment_conformance.reference_publisher.messages import Event, Status
+from fulfillment_conformance.reference_publisher.signing_keys import SigningKeys
 from fulfillment_conformance.reference_publisher.webhook import Verdict, Webhook
 from fulfillment_conformance.stage import embedded
 
@@ -198,3 +199,18 @@ def test_who_is_told_to_wait_waits(tmp_path: Path) -> None:
 
     assert told.outcomes == {"HDR-027": "failed"}
     assert "repeated after 0." in str(told.why({"HDR-027"}))
+
+
+def fetch_keys_now_and_then() -> None:
+    """Ask for signing keys at most every second, as libraries do every half minute."""
+
+    def may_fetch(self: SigningKeys) -> bool:
+        return self._clock() - (self._fetched_at or 0.0) > 1.0
+
+    setattr(SigningKeys, "may_fetch", may_fetch)  # noqa: B010
+
+
+def test_a_new_key_is_given_the_time_to_be_fetched(tmp_path: Path) -> None:
+    told = judged(tmp_path, fetch_keys_now_and_then, "WHK-049")
+
+    assert told.outcomes == {"WHK-049": "passed"}
