@@ -7,7 +7,6 @@ plain pages whose confirmation is a call, some let Entra post an ID token.
 import functools
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +17,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
+from tests.suites.otherwise import buyers_take
 from tests.suites.runs import Judged, judge
 
 from fulfillment_conformance.reference_publisher.accounts import Account
@@ -27,10 +27,7 @@ from fulfillment_conformance.reference_publisher.messages import Status, Subscri
 from fulfillment_conformance.reference_publisher.sessions import Session
 from fulfillment_conformance.reference_publisher.sign_in import CALLBACK_PATH, EntraSignIn
 from fulfillment_conformance.reference_publisher.sign_in_pages import SignInPages
-from fulfillment_conformance.stage import opening
-from fulfillment_conformance.stage.embedded import embedded_service
-from fulfillment_conformance.stage.publisher import Service
-from fulfillment_conformance.target import Post, Step
+from fulfillment_conformance.target import Post
 
 PORTAL = "https://portal.contoso.example"
 ELSEWHERE = (
@@ -47,15 +44,6 @@ def judged(folder: Path, meddle: Meddle, *only: str, defects: tuple[str, ...] = 
     result = judge(target, folder, *(f"--only={each}" for each in only), meddle=meddle)
     assert not result.blamed
     return result
-
-
-def buyers_take(*steps: Step) -> None:
-    """Let buyers take other steps after the visit."""
-
-    def otherwise(*arguments: Any) -> Service:
-        return replace(embedded_service(*arguments), onboarding=steps)
-
-    setattr(opening, "embedded_service", otherwise)  # noqa: B010
 
 
 def activating_at_once(show: Callable[[Landing, Session, Subscription], Response]) -> None:

@@ -5,27 +5,20 @@ What is a publisher's own choice fails nothing. What hides what a requirement as
 
 import asyncio
 from collections.abc import Callable, Mapping
-from copy import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.requests import Request
-from tests.suites.runs import Judged, judge
+from tests.suites.otherwise import EMBEDDED, judged, part_the_webhook
+from tests.suites.runs import judge
 
-from fulfillment_conformance.reference_publisher.access_tokens import AccessTokens, AccessTokenUnavailable
+from fulfillment_conformance.reference_publisher.access_tokens import AccessTokenUnavailable
 from fulfillment_conformance.reference_publisher.accounts import Account
 from fulfillment_conformance.reference_publisher.administration import Administration
 from fulfillment_conformance.reference_publisher.fulfillment import FulfillmentApi
 from fulfillment_conformance.reference_publisher.messages import Subscription
 from fulfillment_conformance.reference_publisher.webhook import Verdict, Webhook
-
-EMBEDDED = {"role": "publisher", "publisher": {"embedded": True, "timeouts": {"effect": 0.2}}}
-
-
-def judged(folder: Path, meddle: Callable[[], None], *only: str) -> Judged:
-    """Judge a reference publisher that was meddled with by some requirements."""
-    return judge(EMBEDDED, folder, *(f"--only={each}" for each in only), meddle=meddle)
 
 
 def show_words_of_its_own() -> None:
@@ -129,16 +122,7 @@ def test_a_webhook_that_takes_nothing_does_not_show_whether_it_believes_a_token(
 
 def keep_another_token_for_the_webhook() -> None:
     """Let the webhook have an access token of its own, as one does that is a process of its own."""
-    init = Webhook.__init__
-
-    def with_tokens_of_its_own(self: Webhook, settings: Any, tokens: Any, api: Any, *rest: Any) -> None:
-        own = copy(api)
-        own.tokens = AccessTokens(settings, api._alarm)
-        follower = copy(rest[1])
-        follower._api = own
-        init(self, settings, tokens, own, rest[0], follower, *rest[2:])
-
-    setattr(Webhook, "__init__", with_tokens_of_its_own)  # noqa: B010
+    part_the_webhook()
 
 
 def take_notifications_on_trust() -> None:

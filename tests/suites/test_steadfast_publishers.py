@@ -1,13 +1,13 @@
 """Publishers that remember what they have refused, or refuse what comes late, are judged by what they do otherwise."""
 
 from collections.abc import Callable
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.suites.runs import Judged, judge
+from tests.suites.otherwise import EMBEDDED, judged, part_the_webhook
+from tests.suites.runs import judge
 
 from fulfillment_conformance.reference_publisher import fulfillment
 from fulfillment_conformance.reference_publisher.access_tokens import AccessTokens
@@ -16,13 +16,6 @@ from fulfillment_conformance.reference_publisher.messages import Event, Status
 from fulfillment_conformance.reference_publisher.signing_keys import SigningKeys
 from fulfillment_conformance.reference_publisher.webhook import Verdict, Webhook
 from fulfillment_conformance.stage import embedded
-
-EMBEDDED = {"role": "publisher", "publisher": {"embedded": True, "timeouts": {"effect": 0.2}}}
-
-
-def judged(folder: Path, meddle: Callable[[], None], *only: str) -> Judged:
-    """Judge a reference publisher that was meddled with by some requirements."""
-    return judge(EMBEDDED, folder, *(f"--only={each}" for each in only), meddle=meddle)
 
 
 def remember_refusals() -> None:
@@ -106,22 +99,12 @@ def test_the_first_look_that_shows_another_term_shows_its_dates(tmp_path: Path, 
 
 def have_another_process() -> None:
     """Let the webhook be another process, which has had an access token of its own since the first purchase."""
-    init, activate = Webhook.__init__, FulfillmentApi.activate
-    others: list[AccessTokens] = []
-
-    def with_tokens_of_its_own(self: Webhook, settings: Any, tokens: Any, api: Any, *rest: Any) -> None:
-        own = copy(api)
-        own.tokens = AccessTokens(settings, api._alarm)
-        others.append(own.tokens)
-        follower = copy(rest[1])
-        follower._api = own
-        init(self, settings, tokens, own, rest[0], follower, *rest[2:])
+    activate, others = FulfillmentApi.activate, part_the_webhook()
 
     async def activate_and_wake_the_other(self: FulfillmentApi, *bought: Any) -> None:
         await activate(self, *bought)
         await others[0].current()
 
-    setattr(Webhook, "__init__", with_tokens_of_its_own)  # noqa: B010
     setattr(FulfillmentApi, "activate", activate_and_wake_the_other)  # noqa: B010
 
 

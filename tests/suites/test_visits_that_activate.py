@@ -1,37 +1,24 @@
 """Whoever activates during the visit confirms nothing, and is judged all the same on activating once, after sign-in."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
+from tests.suites.otherwise import buyers_take
 from tests.suites.runs import judge
 
 from fulfillment_conformance.reference_publisher.landing import Landing, purchase_token
 from fulfillment_conformance.reference_publisher.messages import Status, Subscription
 from fulfillment_conformance.reference_publisher.sessions import Session
-from fulfillment_conformance.stage import opening
-from fulfillment_conformance.stage.embedded import embedded_service
-from fulfillment_conformance.stage.publisher import Service
 
 EMBEDDED = {"role": "publisher", "publisher": {"embedded": True, "timeouts": {"effect": 0.5}}}
 
 
-def nothing_to_confirm() -> None:
-    """Let buyers take no step after the visit."""
-
-    def without_steps(*arguments: Any) -> Service:
-        return replace(embedded_service(*arguments), onboarding=())
-
-    setattr(opening, "embedded_service", without_steps)  # noqa: B010
-
-
 def activate_once() -> None:
     """Activate during the first of several visits."""
-    nothing_to_confirm()
+    buyers_take()
     present = Landing.present
 
     async def activate_and_present(self: Landing, session: Session, subscription: Subscription) -> Response:
