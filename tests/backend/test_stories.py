@@ -397,6 +397,14 @@ def test_no_answer_ends_a_story_without_a_verdict(sandbox: Sandbox) -> None:
     assert ended.value.exchange is story.exchanges[-1]
 
 
+def test_a_look_that_gets_no_answer_is_no_disagreement_either(sandbox: Sandbox) -> None:
+    story = begin(sandbox, BUY)
+    sandbox.answers("GET", "", with_status(None))
+
+    with pytest.raises(Precondition, match="GET got no answer: ReadTimeout: too late"):
+        story.play(ACTIVATE)
+
+
 @pytest.mark.parametrize("step", [Step(do="buy", of="A", offer="contoso-crm", plan="team"), Step(do="buy", of="A")])
 def test_what_the_target_does_not_sell_cannot_be_replayed_on_it(sandbox: Sandbox, step: Step) -> None:
     with pytest.raises(UsageProblem, match="replay it on the target that it was recorded on"):

@@ -180,9 +180,7 @@ class Story:
             return 204, None
         answer = self._call(step, purchase)
         self.exchanges.append(answer.exchange)
-        if answer.status_code is None:
-            raise Precondition(f"{answer.exchange.method} got no answer: {answer.error}", answer.exchange)
-        return answer.status_code, answer
+        return _answered(answer), answer
 
     def _call(self, step: Step, purchase: Purchase) -> Answer:
         client = self._client
@@ -392,12 +390,20 @@ class Story:
 
     def _agree(self, requirement: str, agreed: bool, expected: str, actual: Any, answer: Answer) -> None:
         if not agreed:
+            _answered(answer)
             raise Disagreement(requirement, expected, str(actual), self._evidence(answer))
         self._came_across[requirement] += 1
 
     def _evidence(self, answer: Any) -> list[Exchange]:
         last = [answer.exchange] if isinstance(answer, Answer) else []
         return list({id(exchange): exchange for exchange in [*self.exchanges[-8:], *last]}.values())
+
+
+def _answered(answer: Answer) -> int:
+    """Return the status, where one came: of silence nobody can say that it is the wrong answer."""
+    if answer.status_code is None:
+        raise Precondition(f"{answer.exchange.method} got no answer: {answer.error}", answer.exchange)
+    return answer.status_code
 
 
 def _takes_time(step: Step) -> bool:
