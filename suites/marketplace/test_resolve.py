@@ -3,6 +3,7 @@
 import pytest
 
 from fulfillment_conformance.backend.judgements import UNUSABLE_TOKENS
+from fulfillment_conformance.interruptions import MissingCapability
 from fulfillment_conformance.marks import requirement
 
 
@@ -18,11 +19,19 @@ def test_a_valid_purchase_token_resolves_to_the_pending_purchase(marketplace, pu
 
 @requirement("RES-001")
 def test_every_token_resolves_to_its_own_purchase(marketplace, situations, purchase, check):
-    """Two purchases of the same plan are told apart, also by the older token."""
-    later = situations.buy(plan=(purchase.offer, purchase.plan_info))
+    """Two purchases of the same plan are told apart, also by the older token.
 
-    for each in (purchase, later):
-        check("RES-001").equals(marketplace.resolve(each.token)["id"], each.id)
+    Where one alone can be had, as on a live service that lists one, what its token leads to is all there is to see.
+    """
+    try:
+        purchases = [purchase, situations.buy(plan=(purchase.offer, purchase.plan_info))]
+        resolved = [marketplace.resolve(each.token) for each in purchases]
+    except MissingCapability as alone:
+        check("RES-001").not_applicable(f"there is no other purchase to tell it from: {alone}")
+        return
+
+    for each, answer in zip(purchases, resolved, strict=True):
+        check("RES-001").equals(answer["id"], each.id)
 
 
 @requirement("RES-005")
