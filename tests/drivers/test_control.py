@@ -134,7 +134,14 @@ def test_offers(driver: ControlDriver, stand_in: "StandIn") -> None:
         {"offers": [{"offerId": "contoso-seats", "publisherId": "contoso", "plans": [plan]}]},
     )
 
-    team = PlanInfo(plan_id="team", term_units=("P1M", "P1Y"), is_price_per_seat=True, min_quantity=1, max_quantity=100)
+    team = PlanInfo(
+        plan_id="team",
+        term_units=("P1M", "P1Y"),
+        is_price_per_seat=True,
+        min_quantity=1,
+        max_quantity=100,
+        market="US",
+    )
     assert driver.offers() == (OfferInfo(offer_id="contoso-seats", publisher_id="contoso", plans=(team,)),)
 
 
