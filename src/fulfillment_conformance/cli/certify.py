@@ -125,4 +125,4 @@ def _show(certificate: "Certificate") -> None:
 
 
 def _written(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else ", ".join(value) or "none"
+    return str(value).lower() if isinstance(value, bool) else ", ".join(map(str, value)) or "none"

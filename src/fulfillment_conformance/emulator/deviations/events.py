@@ -16,8 +16,8 @@ def are_put(emulator: "Emulator") -> None:
     """The webhook is called by PUT."""
 
     @decision(emulator.courier, "_attempt")
-    async def put(attempt: Any, delivery: Any, notification: Any, url: str, method: str) -> Any:
-        return await attempt(delivery, notification, url, "PUT" if method == "POST" else method)
+    async def put(attempt: Any, delivery: Any, notification: Any, url: str, method: str, *rest: Any) -> Any:
+        return await attempt(delivery, notification, url, "PUT" if method == "POST" else method, *rest)
 
 
 @deviation("failed-notifications-are-not-repeated", breaks=["WHK-006"])
