@@ -29,7 +29,7 @@ def test_ci_calls_the_readmes_test_command() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     command = script.strip().splitlines()[-1]
 
-    assert command.endswith("-m pytest -n auto")
+    assert command.endswith("-m pytest -n auto --dist worksteal")
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
