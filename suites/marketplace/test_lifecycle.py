@@ -10,6 +10,7 @@ from fulfillment_conformance.backend.story_files import curl_lines, in_words, lo
 from fulfillment_conformance.backend.storyteller import Teller
 from fulfillment_conformance.dates import day_of, term_end
 from fulfillment_conformance.interruptions import Interruption, Precondition
+from fulfillment_conformance.interruptions import MissingCapability
 from fulfillment_conformance.marks import requirement
 
 STATUSES = ["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"]
@@ -229,7 +230,10 @@ def test_thirty_days_without_payment_end_a_subscription(marketplace, situations,
 @pytest.mark.parametrize("by", ["customer", "publisher"])
 def test_an_active_subscription_is_cancelled(marketplace, situations, webhook, subscribed, check, by):
     """Cancelled by the customer or the publisher, it is Unsubscribed, and no other; the publisher is told."""
-    bystander = situations.subscribed()
+    try:
+        bystanders = [situations.subscribed()]
+    except MissingCapability:  # as on a live service that lists one
+        bystanders = []
     if by == "customer":
         operation = situations.event(subscribed, "Unsubscribe")
     else:
@@ -238,7 +242,8 @@ def test_an_active_subscription_is_cancelled(marketplace, situations, webhook, s
     notification = webhook.hears(subscribed, "Unsubscribe", operation=operation)
 
     check("LCY-012").equals(after.status, "Unsubscribed")
-    check("LCY-012").equals(marketplace.get_subscription(bystander.id).status, "Subscribed")
+    for bystander in bystanders:
+        check("LCY-012").equals(marketplace.get_subscription(bystander.id).status, "Subscribed")
     check("LCY-012").that(
         notification is not None,
         expected="a webhook call with action Unsubscribe",
