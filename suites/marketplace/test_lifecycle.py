@@ -9,8 +9,7 @@ from fulfillment_conformance.backend.judgements import value_is
 from fulfillment_conformance.backend.story_files import curl_lines, in_words, load, save
 from fulfillment_conformance.backend.storyteller import Teller
 from fulfillment_conformance.dates import day_of, term_end
-from fulfillment_conformance.interruptions import Interruption, Precondition
-from fulfillment_conformance.interruptions import MissingCapability
+from fulfillment_conformance.interruptions import Interruption, MissingCapability, Precondition
 from fulfillment_conformance.marks import requirement
 
 STATUSES = ["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"]
