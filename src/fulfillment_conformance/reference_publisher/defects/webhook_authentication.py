@@ -91,7 +91,7 @@ def accepts_hmac_with_the_public_key(publisher: ReferencePublisher) -> None:
     replace(tokens, "signed_claims", signed_claims)
 
 
-@defect("ignores-the-signature", breaks=["WHK-018", "WHK-024"])
+@defect("ignores-the-signature", breaks=["WHK-012", "WHK-018", "WHK-024"])
 def ignores_the_signature(publisher: ReferencePublisher) -> None:
     """Claims are checked, but anybody may have written them."""
 
