@@ -73,6 +73,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return one_result(tmp_path_factory.mktemp("allure"), "--alluredir=results")
 
 
+def test_a_later_run_continues_the_history_of_an_earlier_one(results: list[dict[str, Any]], tmp_path: Path) -> None:
+    later = one_result(tmp_path, "--alluredir=results")
+
+    assert [result["historyId"] for result in later] == [result["historyId"] for result in results]
+    assert len({result["historyId"] for result in later}) == len(later)
+    assert {result["uuid"] for result in later}.isdisjoint({result["uuid"] for result in results})
+
+
 def labels(result: dict[str, Any], name: str) -> list[str]:
     return [label["value"] for label in result["labels"] if label["name"] == name]
 
