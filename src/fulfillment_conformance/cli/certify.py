@@ -118,9 +118,10 @@ def _show(certificate: "Certificate") -> None:
 
     results = certificate.outputs.results
     click.echo(f"{results.verdict} by the set {results.set}: {certificate.path}")
-    if results.target.get("claims") is not None:
-        claims = ", ".join(f"{name}: {_written(value)}" for name, value in results.target["claims"].items())
-        click.echo(f"claims made: {claims}")
+    claims = results.target.get("claims") or {}
+    made = [f"{name}: {_written(value)}" for name, value in claims.items() if value is not None]
+    if made:
+        click.echo(f"claims made: {', '.join(made)}")
     click.echo(f"signed by the key {certificate.signer}" if certificate.signer else documents.UNSIGNED)
 
 
