@@ -163,9 +163,16 @@ def test_where_the_live_service_varies_one_of_the_forms_of_the_emulator_suffices
     assert forms == {True, False}
 
 
-@pytest.mark.parametrize("status", ["InProgress", "Succeeded", "Failed"])
-def test_an_operation_is_brought_as_far_as_it_had_come(observed: Recording, status: str) -> None:
-    document = data(observed)
+def listing_operations(document: dict[str, Any]) -> dict[str, Any]:
+    (one,) = (
+        each
+        for each in document["exchanges"]
+        if each["request"]["path"] == "/{id}/operations" and "operations" in each["given"][0]
+    )
+    return one  # type: ignore[no-any-return]
+
+
+def showing_a_change_of_plan(document: dict[str, Any]) -> dict[str, Any]:
     (one,) = (
         each
         for each in document["exchanges"]
@@ -173,6 +180,13 @@ def test_an_operation_is_brought_as_far_as_it_had_come(observed: Recording, stat
         and each["request"]["method"] == "GET"
         and each["given"][0]["operations"][0]["action"] == "ChangePlan"
     )
+    return one  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Succeeded", "Failed"])
+def test_an_operation_is_brought_as_far_as_it_had_come(observed: Recording, status: str) -> None:
+    document = data(observed)
+    one = showing_a_change_of_plan(document)
     one["given"][0]["operations"][0]["status"] = one["answer"]["body"]["status"] = status
     document["exchanges"] = [one]
 
@@ -182,11 +196,7 @@ def test_an_operation_is_brought_as_far_as_it_had_come(observed: Recording, stat
 def test_a_pending_operation_is_listed_after_the_recorded_time_only(observed: Recording) -> None:
     """The age of an operation is a part of the situation: under `observed` it is listed a minute late (LB-03)."""
     document = data(observed)
-    (one,) = (
-        each
-        for each in document["exchanges"]
-        if each["request"]["path"] == "/{id}/operations" and "operations" in each["given"][0]
-    )
+    one = listing_operations(document)
     one["given"][0]["operations"][0]["seconds"] = 61.0
     document["exchanges"] = [one]
 
@@ -198,11 +208,7 @@ def test_a_pending_operation_is_listed_after_the_recorded_time_only(observed: Re
 def test_operations_are_begun_one_after_the_other(observed: Recording) -> None:
     """The first is listed after its minute, the second not yet."""
     document = data(observed)
-    (one,) = (
-        each
-        for each in document["exchanges"]
-        if each["request"]["path"] == "/{id}/operations" and "operations" in each["given"][0]
-    )
+    one = listing_operations(document)
     (begun,) = one["given"][0]["operations"]
     one["given"][0]["operations"] = [{**begun, "seconds": 90.0}, {**begun, "seconds": 30.0}]
 
@@ -213,13 +219,7 @@ def test_operations_are_begun_one_after_the_other(observed: Recording) -> None:
 
 def test_a_situation_that_cannot_be_is_named(observed: Recording) -> None:
     document = data(observed)
-    (one,) = (
-        each
-        for each in document["exchanges"]
-        if each["request"]["path"] == "/{id}/operations/{operationId}"
-        and each["request"]["method"] == "GET"
-        and each["given"][0]["operations"][0]["action"] == "ChangePlan"
-    )
+    one = showing_a_change_of_plan(document)
     one["given"][0]["operations"][0]["plan"] = "silver"
     document["exchanges"] = [one]
 

@@ -43,6 +43,11 @@ class Outcome:
         accepted = [_status_word(patch) for patch in self.patches if patch.status == 200]
         return self.operation.status == "Failed" or accepted == ["Failure"]
 
+    @property
+    def overruled(self) -> bool:
+        """Whether the publisher rejected the change and the marketplace carried it out all the same (ruling 14)."""
+        return self.rejected and self.operation.status == "Succeeded"
+
 
 @dataclass(frozen=True, slots=True)
 class SeenEffects:
