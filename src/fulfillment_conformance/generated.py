@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from hypothesis.configuration import set_hypothesis_home_dir
 from schemathesis import Config, GenerationMode, engine, openapi
 from schemathesis.engine import events
 from schemathesis.generation.meta import REQUEST_SHAPE_PROBES
 from starlette.types import Receive, Scope, Send
 
-from fulfillment_conformance import codec_tables
+from fulfillment_conformance import hypothesis_home
 from fulfillment_conformance.asgi import header_list, whole_body
 from fulfillment_conformance.errors import SuiteFault
 from fulfillment_conformance.exchange import Exchange, HeaderList, to_remember
@@ -103,8 +102,7 @@ def generate(
     Raises:
         SuiteFault: schemathesis could not go on.
     """
-    codec_tables.put_into(folder)
-    set_hypothesis_home_dir(folder)
+    hypothesis_home.settle(folder)
     relay = _Relay(send)
     schema = openapi.from_dict(
         _slim(document),

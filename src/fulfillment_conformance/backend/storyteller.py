@@ -11,10 +11,10 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
-from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from fulfillment_conformance import hypothesis_home
 from fulfillment_conformance.backend.patience import Patience
 from fulfillment_conformance.backend.situations import Situations
 from fulfillment_conformance.backend.stories import Disagreement, Story
@@ -92,7 +92,7 @@ class Teller:
         Raises:
             Interruption: a situation could not be arranged.
         """
-        set_hypothesis_home_dir(folder)
+        hypothesis_home.settle(folder)
         bounds = settings(
             max_examples=stories,
             stateful_step_count=steps,
