@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from fulfillment_conformance.backend import receiver
 from fulfillment_conformance.backend.notifications import Notification
 from fulfillment_conformance.backend.receiver import BODY_LIMIT, Reaction, Receiver
 from fulfillment_conformance.exchange import Exchange
@@ -200,3 +201,18 @@ def test_waiting_ends_when_time_runs_out(sandbox: Sandbox) -> None:
 
 def test_a_condition_that_is_met_already_is_not_waited_for(sandbox: Sandbox) -> None:
     assert sandbox.receiver.wait(lambda: True, seconds=0)
+
+
+@pytest.mark.parametrize("bound", ["MOST_CALLS", "MOST_BYTES"])
+def test_calls_without_end_are_refused_and_told_of_once(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    size = len(sandbox.post(ONE).request.content)
+    monkeypatch.setattr(receiver, bound, 3 if bound == "MOST_CALLS" else 3 * size)
+
+    answers = [sandbox.post(ONE).status_code for _ in range(5)]
+
+    assert answers == [200, 200, 429, 429, 429]
+    assert len(sandbox.receiver.calls(ONE)) == 3
+    assert [each.status for each in sandbox.observed] == [200, 200, 200, 429]
+    assert f"4 calls with {4 * size} bytes" in sandbox.observed[-1].purpose

@@ -7,7 +7,8 @@
         ...
         receiver.wait(lambda: len(receiver.calls(subscription_id)) == 2, seconds=5)
 
-Whatever it is sent is taken in: any method, any path, any body. Who calls is judged elsewhere.
+Whatever it is sent is taken in: any method, any path, any body. Who calls is judged elsewhere. A marketplace that calls
+without end is answered 429 from some call on, and recorded no more, so that the run still comes to its own.
 """
 
 import asyncio
@@ -28,6 +29,10 @@ from fulfillment_conformance.serving import DropConnection
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a call's body that are kept."""
+MOST_CALLS = 20_000
+"""Calls of a run that are taken in; a whole run beside an honest marketplace has some thousand."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes of all their bodies together."""
 NO_BODY: Final = ((b"content-length", b"0"),)
 """The headers of every answer."""
 
@@ -67,6 +72,7 @@ class Receiver:
         self._reactions: dict[str, deque[Reaction]] = {}
         self._calls: dict[str, list[Notification]] = defaultdict(list)
         self._fault: Exception | None = None
+        self._taken_calls = self._taken_bytes = 0
 
     # --- what tests call ---
 
@@ -114,6 +120,10 @@ class Receiver:
             request_body=await _body(receive),
             virtual_at=self._clock(),
         )
+        if not self._takes(exchange):
+            await send({"type": "http.response.start", "status": 429, "headers": NO_BODY})
+            await send({"type": "http.response.body"})
+            return
         notification = Notification(exchange)
         exchange.purpose = f"notification {notification.action}" if notification.action else "webhook call"
         try:
@@ -129,6 +139,22 @@ class Receiver:
             raise DropConnection
         await send({"type": "http.response.start", "status": exchange.status, "headers": NO_BODY})
         await send({"type": "http.response.body"})
+
+    def _takes(self, exchange: Exchange) -> bool:
+        """Say whether a call is one too many; the first that is stands in the evidence for all that follow."""
+        if self._taken_calls > MOST_CALLS or self._taken_bytes > MOST_BYTES:
+            return False
+        self._taken_calls += 1
+        self._taken_bytes += len(exchange.request_body)
+        if self._taken_calls <= MOST_CALLS and self._taken_bytes <= MOST_BYTES:
+            return True
+        exchange.purpose = (
+            f"one webhook call too many: {self._taken_calls:,} calls with {self._taken_bytes:,} bytes; "
+            "this and all that follow are answered 429, and not recorded"
+        )
+        exchange.status = 429
+        self._observer(exchange)
+        return False
 
     async def _react(self, notification: Notification) -> None:
         exchange = notification.exchange
