@@ -5,21 +5,18 @@ An https authority is asked through msal. A sandbox on plain http is asked direc
 
 import base64
 import json
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import msal
-import requests
-from requests.adapters import HTTPAdapter
 
 from fulfillment_conformance.errors import EnvironmentUnavailable
 from fulfillment_conformance.exchange import Exchange
-from fulfillment_conformance.http_client import HttpClient, trust
+from fulfillment_conformance.http_client import HttpClient
+from fulfillment_conformance.msal_http import MsalSession, NoAnswer
 
 MARKETPLACE_RESOURCE = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"
 RENEW_BEFORE = 300.0
@@ -60,27 +57,30 @@ class TokenSource:
         return self._token
 
 
-def by_msal(application: Application, *, tls_ca: Path | None = None) -> Callable[[], str]:
-    """Return a function that gets a token through msal.
+def by_msal(application: Application, http: HttpClient) -> Callable[[], str]:
+    """Return a function that gets a token from `application.authority` through msal.
 
     Raises (the function, not this):
         EnvironmentUnavailable: the identity provider cannot be reached, or refuses; its error code is named.
     """
 
     def fetch() -> str:
+        session = MsalSession(http)
         try:
             client = msal.ConfidentialClientApplication(
                 application.client_id,
                 authority=application.authority,
                 client_credential=application.client_secret,
                 instance_discovery=False,
-                http_client=_session(trust(tls_ca)),
+                http_client=session,
             )
             answer = client.acquire_token_for_client([f"{application.resource}/.default"])
-        except (requests.RequestException, ValueError) as error:
+        except NoAnswer as silence:
             raise EnvironmentUnavailable(
-                f"no access token from {application.authority}: {error}; check authority, network and tls_ca"
-            ) from error
+                f"no access token from {silence}; check authority, network and tls_ca"
+            ) from None
+        except (ValueError, msal.exceptions.MsalError) as error:
+            answer = session.last_error or {"error": str(error)}
         return _token_in(answer, application)
 
     return fetch
@@ -142,24 +142,6 @@ def _token_in(answer: dict[str, Any], application: Application, *, status: int |
         f"the identity provider gave no access token for client {application.client_id} "
         f"in tenant {application.tenant_id}: {first_line}; check tenant_id, client_id and client_secret"
     )
-
-
-class _TrustingAdapter(HTTPAdapter):
-    """Uses one TLS context, whatever CA variables the machine has set."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-
-
-def _session(context: ssl.SSLContext) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.mount("https://", _TrustingAdapter(context))
-    return session
 
 
 def _expiry(token: str) -> float | None:

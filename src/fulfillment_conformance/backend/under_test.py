@@ -123,10 +123,8 @@ def _token_source(run: Run, target: MarketplaceTarget, driver: Driver, http: Htt
             token_endpoint=given.token_endpoint,
             resource=given.resource,
         )
-        direct = application.token_endpoint is not None
-        return TokenSource(
-            by_form(application, http) if direct else by_msal(application, tls_ca=target.tls_ca), run.redactor.learn
-        )
+        fetch = by_form if application.token_endpoint is not None else by_msal
+        return TokenSource(fetch(application, http), run.redactor.learn)
     if "identity" in driver.capabilities:
         info = driver.identity()
         run.redactor.learn(info.client_secret, "secret")

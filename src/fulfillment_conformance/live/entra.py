@@ -4,7 +4,6 @@ msal decides what is asked and how it is signed. Everything it sends goes the on
 variables of the machine have a say, every exchange is recorded, and names are resolved as for all other calls.
 """
 
-import json
 import re
 import threading
 import time
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import jwt
 import msal
@@ -25,6 +24,7 @@ from fulfillment_conformance.errors import EnvironmentUnavailable, UsageProblem
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.http_client import HttpClient
 from fulfillment_conformance.live.diagnosis import Asked, Diagnosis, of_entra, of_network
+from fulfillment_conformance.msal_http import MsalSession, NoAnswer
 
 RENEW_BEFORE: Final = 300.0
 """Seconds before its end at which a token is renewed."""
@@ -172,7 +172,7 @@ class EntraTokens:
 
     def _fetch(self) -> None:
         application = self.application
-        session = _Session(self._http)
+        session = MsalSession(self._http)
         base = f"{application.authority}/{application.tenant_id}"
         try:
             with warnings.catch_warnings():
@@ -188,8 +188,12 @@ class EntraTokens:
                     [f"{application.resource}/.default"],
                     **({"data": {"resource": application.resource}} if application.endpoint == "v1" else {}),
                 )
+        except NoAnswer as silence:
+            failed = silence.exchange
+            diagnosis = of_network(failed.error or "", urlsplit(failed.url).hostname or failed.url)
+            raise EnvironmentUnavailable(f"no access token: {diagnosis}") from None
         except (ValueError, msal.exceptions.MsalError) as error:
-            raise self._no_token(session.last_document or {"error": f"{error} {session.busy}".strip()}) from None
+            raise self._no_token(session.last_error or {"error": f"{error} {_busy(session.last)}".strip()}) from None
         token = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(token, str) or not token:
             raise self._no_token(answer if isinstance(answer, dict) else {})
@@ -207,68 +211,15 @@ class EntraTokens:
         return no_token(self.application, of_entra(answer, self.application.asked), said)
 
 
+def _busy(last: Exchange | None) -> str:
+    """Return a number of Entra's for an answer of 500 or more that names none; nothing for any other answer."""
+    status = last.status if last is not None else None
+    return "AADSTS90033" if status is not None and status >= 500 else ""
+
+
 def no_token(application: PublisherApplication, diagnosis: Diagnosis, said: str) -> EnvironmentUnavailable:
     """Return the error that ends a command for want of an access token."""
     return EnvironmentUnavailable(
         f"no access token for application {application.client_id} in tenant {application.tenant_id}: {diagnosis} "
         f"(Entra said: {said})"
     )
-
-
-class _Session:
-    """What msal takes for a `requests.Session`."""
-
-    def __init__(self, http: HttpClient) -> None:
-        self._http = http
-        self._last: Exchange | None = None
-
-    @property
-    def last_document(self) -> dict[str, Any] | None:
-        """The JSON object that was answered last, if it is an error."""
-        try:
-            document = json.loads(self._last.response_body) if self._last is not None else None
-        except ValueError:
-            return None
-        return document if isinstance(document, dict) and "error" in document else None
-
-    @property
-    def busy(self) -> str:
-        """A number of Entra's for an answer of 500 or more that names none; nothing for any other answer."""
-        status = self._last.status if self._last is not None else None
-        return "AADSTS90033" if status is not None and status >= 500 else ""
-
-    def get(self, url: str, *, params: Any = None, headers: Any = None, **_: Any) -> "_Response":
-        return self._send("GET", url, params, headers, b"", "read the tenant's metadata")
-
-    def post(self, url: str, *, params: Any = None, data: Any = None, headers: Any = None, **_: Any) -> "_Response":
-        form = {name: value for name, value in dict(data or {}).items() if value is not None}
-        body = urlencode(form).encode()
-        form_type = {"content-type": "application/x-www-form-urlencoded"}
-        return self._send("POST", url, params, {**dict(headers or {}), **form_type}, body, "access token")
-
-    def close(self) -> None:
-        """Leave the client open: it is not msal's."""
-
-    def _send(self, method: str, url: str, params: Any, headers: Any, body: bytes, purpose: str) -> "_Response":
-        address = url if not params else f"{url}?{urlencode(params)}"
-        given = {str(name): str(value) for name, value in dict(headers or {}).items()}
-        exchange = self._http.send(method, address, headers=given, content=body, receiver="identity", purpose=purpose)
-        self._last = exchange
-        if exchange.status is None:
-            diagnosis = of_network(exchange.error or "", urlsplit(url).hostname or url)
-            raise EnvironmentUnavailable(f"no access token: {diagnosis}")
-        return _Response(exchange)
-
-
-class _Response:
-    """What msal takes for a `requests.Response`."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        assert exchange.status is not None
-        self.status_code = exchange.status
-        self.text = exchange.response_body.decode("utf-8", "replace")
-        self.headers = {name.lower(): value for name, value in exchange.response_headers}
-
-    def raise_for_status(self) -> None:
-        if self.status_code >= 400:
-            raise ValueError(f"the identity provider answered {self.status_code}")
