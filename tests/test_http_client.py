@@ -618,6 +618,7 @@ def test_a_server_that_never_answers_is_waited_for_shortly_after_a_while(
             assert client.send("GET", url).seconds >= SHORT
         assert client.send("GET", url).seconds < SHORT
         assert client.send("GET", url, timeout=1.5 * SHORT).seconds >= 1.5 * SHORT, "another limit was shortened"
+        assert client.send("GET", serve(never_says_anything)).seconds >= SHORT, "another server's time was shortened"
 
 
 def test_a_server_that_needs_its_time_keeps_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ class HttpClient:
         self.observer = observer
         self.timeout = timeout
         self._addresses = dict(addresses or {})
-        self._waits: dict[float, Waits] = {}
+        self._waits: dict[tuple[str, float], Waits] = {}
         # The bare transport: no redirects, no cookies, no proxy or CA variables of the machine, no retries of its own.
         self._transport = DeadlineTransport(tls if tls is not None else trust(), addresses)
 
@@ -136,7 +136,10 @@ class HttpClient:
             observed: whether the observer hears of it.
         """
         allowed = self.timeout if timeout is None else timeout
-        waits = self._waits.setdefault(allowed, Waits(allowed, shortest=min(allowed, SHORTEST), misses=MISSES))
+        server = url.partition("://")[2].partition("/")[0]
+        waits = self._waits.setdefault(
+            (server, allowed), Waits(allowed, shortest=min(allowed, SHORTEST), misses=MISSES)
+        )
         limit = waits.limit
         given = list(headers.items() if isinstance(headers, Mapping) else headers)
         exchange = Exchange(

@@ -98,6 +98,7 @@ def test_nothing_in_it_tells_who_anybody_is(made: Made, output: Path) -> None:
     assert Redactor().text(text) == text
 
 
+CUT = "a body, or the headers, were cut when they were written"
 BASE = "https://marketplaceapi.microsoft.com/api/saas/subscriptions"
 
 
@@ -150,7 +151,8 @@ def write(folder: Path, *lines: dict[str, Any]) -> Path:
         (exchange("GET", f"/{FLAT}", response=None), "no answer came"),
         (exchange("GET", f"/{FLAT}", response=came(503)), "the service was busy or out of order"),
         (exchange("GET", f"/{FLAT}", response=came(401)), "its access token had expired"),
-        (exchange("GET", f"/{FLAT}", response={**came(200), "bodyCutAt": 9}), "a body was cut when it was written"),
+        (exchange("GET", f"/{FLAT}", response={**came(200), "bodyCutAt": 9}), CUT),
+        (exchange("GET", f"/{FLAT}", response={**came(200), "headersCutAt": 200}), CUT),
         (exchange("GET", "?continuationToken=x"), "a later page of the list cannot be asked for again"),
         (exchange("GET", f"/{FLAT}/usage"), "it is no call of the API"),
         (exchange("DELETE", f"/{SEATS}", response=came(202)), "what the subscription was like before does not show"),

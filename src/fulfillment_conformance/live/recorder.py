@@ -192,8 +192,8 @@ class _Account:
         request, response = exchange["request"], exchange["response"]
         if response is None:
             raise _LeftOut("no answer came")
-        if "bodyCutAt" in request or "bodyCutAt" in response:
-            raise _LeftOut("a body was cut when it was written")
+        if any(cut in side for side in (request, response) for cut in ("bodyCutAt", "headersCutAt")):
+            raise _LeftOut("a body, or the headers, were cut when they were written")
         call = _call(exchange)
         try:
             given = self._given(call)
