@@ -165,6 +165,15 @@ def test_notifications_are_a_sign_beside_an_api_that_gives_one(signs: Marketplac
     assert signs.alive() == {"get subscription", NOTIFICATIONS}
 
 
+@pytest.mark.parametrize("document", [{"subscriptionId": OTHER}, {}])
+def test_a_notification_about_what_nobody_knows_is_no_sign(signs: MarketplaceSigns, document: dict[str, str]) -> None:
+    body = json.dumps(document).encode()
+    signs(Exchange(sender="marketplace", receiver="suite", method="POST", url="http://h/webhook", request_body=body))
+    signs(SEEN)
+
+    assert signs.alive() == {"get subscription"}
+
+
 def test_other_addresses_and_unanswered_calls_say_nothing(signs: MarketplaceSigns, life: Life) -> None:
     elsewhere = shown("Subscribed")
     elsewhere.url = elsewhere.url.replace(BASE, "http://127.0.0.1:2/api")

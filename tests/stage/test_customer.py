@@ -10,6 +10,7 @@ import pytest
 from tests.scripted import Scripted, reply
 from tests.stage.staging import staged
 
+from fulfillment_conformance.answers import ABSENT
 from fulfillment_conformance.emulator.faults import Answers
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import NotClaimed, NotUnderstood, Precondition
@@ -195,6 +196,15 @@ def test_what_a_token_stands_for_may_be_known_from_an_earlier_visit(stage: Stage
     assert customer.resolves == []
     assert customer.resolved == [earlier]
     customer.token = stage.purchase().token
+    assert customer.resolved == []
+
+
+def test_a_token_that_was_refused_is_not_resolved(stage: Stage) -> None:
+    customer = stage.purchase()
+    with stage.microsoft.disturbed(Answers(500), call="resolve"):
+        customer.visit()
+
+    assert {call.status for call in customer.resolves} == {500}
     assert customer.resolved == []
 
 
@@ -523,6 +533,20 @@ def test_whether_something_genuine_has_had_an_effect_may_be_unclear(active: Cust
     assert list(seen.changes()) == ["the publisher's status changed from 'Odd' to 'Subscribed'"]
     clear = replace(seen, unclear="")
     assert clear.understood() is clear
+    active.remember()
+
+
+@pytest.mark.parametrize("status", [500, 429, None])
+def test_an_account_that_could_not_be_looked_at_has_not_changed(active: Customer, status: int | None) -> None:
+    account = active.account()
+    assert account is not None
+    nothing = replace(account.status, value=ABSENT)
+    active._before = replace(account, status=nothing, exchange=replace(account.exchange, status=status, error="cut"))
+
+    with pytest.raises(NotUnderstood, match=r"the account was answered .*, which tells nothing of it"):
+        active.effects_so_far()
+    active._before = replace(active._before, exchange=replace(account.exchange, status=404))
+    assert list(active.effects_so_far().changes()) == ["the publisher's status changed from absent to 'Subscribed'"]
     active.remember()
 
 

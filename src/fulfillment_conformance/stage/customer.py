@@ -528,11 +528,18 @@ class Customer:
         return self.effects_so_far()
 
     def effects_so_far(self) -> SeenEffects:
-        """Tell what can be seen of it at this moment, without waiting for anything."""
+        """Tell what can be seen of it at this moment, without waiting for anything.
+
+        Raises:
+            NotUnderstood: nothing but one of both looks at the account shows a change, and that look tells nothing.
+        """
         after = self.publisher.account(self.id)
         calls = tuple(self.acting_calls())
         if after is None or self._before is None:
             return SeenEffects(calls, (), (after.exchange,) if after else (), subscription=self.id)
+        blind = next((look for look in (self._before, after) if look.tells_nothing), None)
+        if blind is not None and not calls and after.differences(self._before):
+            raise NotUnderstood(blind.unclear, blind.exchange)
         return SeenEffects(
             calls,
             tuple(after.differences(self._before)),

@@ -65,10 +65,16 @@ class Account:
     exchange: Exchange
 
     @property
+    def tells_nothing(self) -> bool:
+        """Whether the look was answered by nothing, or by a status that tells of the moment and not of the account."""
+        answered = self.exchange.status
+        return answered is None or answered >= 500 or answered in TOO_BUSY
+
+    @property
     def unclear(self) -> str:
         """Why nobody can tell which state the publisher shows; empty where it shows one, or knows of no account."""
-        answered = self.exchange.status
-        if answered is None or answered >= 500 or answered in TOO_BUSY:
+        if self.tells_nothing:
+            answered = self.exchange.status
             return (
                 f"publisher.state.get: the account was answered {answered or f'with nothing: {self.exchange.error}'}, "
                 "which tells nothing of it; expected 200, or 404 where there is none; look into the service's log"
