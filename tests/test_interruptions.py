@@ -4,6 +4,7 @@ import pytest
 
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import (
+    Beside,
     CannotArrange,
     Interruption,
     MissingCapability,
@@ -25,6 +26,7 @@ EXCHANGE = Exchange(sender="suite", receiver="control", method="POST", url="http
         (CannotArrange, Outcome.UNTESTABLE),
         (Precondition, Outcome.UNDECIDED),
         (NotUnderstood, Outcome.UNDECIDED),
+        (Beside, Outcome.NOT_APPLICABLE),
         (NotClaimed, Outcome.NOT_APPLICABLE),
         (TargetGone, Outcome.UNTESTABLE),
     ],

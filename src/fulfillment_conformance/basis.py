@@ -262,7 +262,8 @@ def _refused(
     status: Any, twin: Any, expected: Collection[int], readings: Iterable[AcceptedReading], profile: str
 ) -> tuple[Outcome, tuple[str, ...]]:
     rows = list(readings)
-    taken = within(status, 200, 299) and reading_for(status, rows) is None
+    reading = reading_for(status, rows)
+    taken = within(status, 200, 299) and (reading is None or (reading[1] and profile != "observed"))
     if not taken and not within(twin, 200, 299):
         return Outcome.UNDECIDED, ()
     if expected:

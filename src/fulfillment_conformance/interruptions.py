@@ -5,6 +5,7 @@ Interruption
 ├── CannotArrange       untestable: the sandbox refused to arrange it
 ├── Precondition        undecided: something else, judged elsewhere, did not work before
 ├── NotUnderstood       undecided, what has passed before included: what the target shows cannot be understood
+├── Beside               not applicable: a further situation, which is not needed to decide, cannot be had
 ├── NotClaimed          not applicable: the target does not offer what the test is about
 └── TargetGone          untestable: the target stopped answering
 """
@@ -54,6 +55,12 @@ class NotUnderstood(Interruption):
 
     outcome = Outcome.UNDECIDED
     reopens = True
+
+
+class Beside(Interruption):
+    """A further situation of a requirement that other tests decide cannot be had: what it lacks is no gap."""
+
+    outcome = Outcome.NOT_APPLICABLE
 
 
 class NotClaimed(Interruption):

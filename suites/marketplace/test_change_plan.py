@@ -2,7 +2,8 @@
 
 import pytest
 
-from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS, operation_is_located
+from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS, nothing_has_begun, operation_is_located
+from fulfillment_conformance.backend.situations import FINAL
 from fulfillment_conformance.interruptions import Precondition
 from fulfillment_conformance.marks import requirement
 
@@ -43,9 +44,67 @@ def test_the_plan_is_the_new_one_when_the_operation_has_succeeded(marketplace, s
         each.equals(afterwards.plan, change.wanted)
 
 
-@requirement("CHP-006")
+@requirement("CHP-001", "CHP-002", "CHP-013", "CHP-022")
+def test_the_plan_can_be_changed_again(marketplace, situations, subscribed, check):
+    """What counts is the plan of today: changed to is the present one, refused with 400, and back goes with 202.
+
+    Each change is an operation of its own.
+    """
+    with situations.further():
+        first = situations.begin_change(subscribed, by="publisher")
+    situations.complete(first)
+    refused = marketplace.change_plan(subscribed.id, first.plan)
+    accepted = marketplace.change_plan(subscribed.id, subscribed.plan)
+
+    check("CHP-013").refused(refused, with_status=400, while_twin=accepted)
+    if refused.is_success:
+        for each in check.each("CHP-001", "CHP-002", "CHP-022"):
+            each.not_applicable("a change to the present plan was accepted, and stands in the way (CHP-013)")
+        return
+    check("CHP-002").that(
+        accepted.operation_id not in (None, first.operation_id),
+        expected=f"Operation-Location with another operation than {first.operation_id}, which has ended",
+        actual=accepted.operation_location or f"{accepted.status_code} without Operation-Location",
+        rests_on=[accepted],
+    )
+    if check("CHP-001").status(accepted, 202):
+        situations.complete(situations.change_of(subscribed, accepted, plan=subscribed.plan))
+        check("CHP-022").equals(marketplace.get_subscription(subscribed.id).plan, subscribed.plan)
+
+
+@requirement("CHP-001")
+def test_a_plan_can_be_changed_after_a_rejected_change(marketplace, situations, check):
+    """A change that the publisher has rejected is over: another one is accepted with 202."""
+    with situations.further():
+        change = situations.pending_change()
+    marketplace.update_operation(change.purchase.id, change.operation_id, "Failure")
+    ended = situations.ended(change)
+    if ended.status.value not in FINAL:
+        raise Precondition(f"the rejected change has not ended: {ended.status} (OPP-002)", ended.exchange)
+    present = marketplace.get_subscription(change.purchase.id).plan.value
+    again = change.before if present == change.wanted else change.wanted
+
+    check("CHP-001").status(marketplace.change_plan(change.purchase.id, again), 202)
+
+
+@requirement("CHP-022")
+def test_a_change_of_plan_leaves_the_rest_alone(marketplace, situations, check):
+    """Seats, automatic renewal and whose subscription it is are after the change what they were before."""
+    with situations.further():
+        seats = situations.subscribed("per-seat")
+        target = situations.other_plan(seats)
+    before = marketplace.get_subscription(seats.id)
+    situations.change_plan(seats, target.plan_id)
+    after = marketplace.get_subscription(seats.id)
+    fits = (target.min_quantity or 1) <= seats.quantity <= (target.max_quantity or seats.quantity)
+
+    for name in (*(["quantity"] if fits else []), "autoRenew", "offerId", "beneficiary", "purchaser"):
+        check("CHP-022").equals(after[name], before[name])
+
+
+@requirement("CHP-006", "EVT-005")
 def test_the_webhook_is_called_when_the_change_is_ready(marketplace, situations, webhook, subscribed, check):
-    """ChangePlan comes, under the id of the operation that the PATCH began."""
+    """ChangePlan comes with the new plan, under the id of the operation that the PATCH began."""
     change = situations.begin_change(subscribed, by="publisher")
     notification = webhook.hears(subscribed, "ChangePlan", operation=change.operation_id)
     shown = marketplace.get_operation(subscribed.id, change.operation_id)
@@ -57,6 +116,8 @@ def test_the_webhook_is_called_when_the_change_is_ready(marketplace, situations,
         rests_on=[notification or shown],
     ):
         check("CHP-006").equals(notification["id"], change.operation_id)
+        blank = "empty or null" if notification["planId"].value in ("", None) else None
+        check("EVT-005").equals(notification["planId"], change.wanted, observed=blank)
 
 
 @requirement("CHP-010")
@@ -68,7 +129,7 @@ def test_only_active_subscriptions_change_their_plan(marketplace, situations, su
     refused = marketplace.change_plan(inactive.id, target)
 
     check("CHP-010").refused(refused, with_status=400, while_twin=marketplace.change_plan(subscribed.id, target))
-    check("CHP-010").equals(marketplace.get_subscription(inactive.id).plan, inactive.plan)
+    nothing_has_begun(check("CHP-010"), marketplace, inactive, refused)
 
 
 @requirement("CHP-026")
@@ -89,6 +150,7 @@ def test_a_plan_that_does_not_exist_is_refused(marketplace, situations, subscrib
     """An invented planId is answered 400."""
     refused = marketplace.change_plan(subscribed.id, "a-plan-that-nobody-made")
 
+    nothing_has_begun(check("CHP-011"), marketplace, subscribed, refused)
     check("CHP-011").refused(
         refused,
         with_status=400,
@@ -101,6 +163,7 @@ def test_a_plan_of_another_offer_is_refused(marketplace, situations, subscribed,
     """A plan that exists elsewhere is answered 400."""
     refused = marketplace.change_plan(subscribed.id, situations.plan_of_another_offer(subscribed).plan_id)
 
+    nothing_has_begun(check("CHP-012"), marketplace, subscribed, refused)
     check("CHP-012").refused(
         refused,
         with_status=400,
@@ -114,6 +177,7 @@ def test_a_private_plan_of_others_is_refused(marketplace, situations, check):
     purchase, closed = situations.beside_a_private_plan(visible=False)
     refused = marketplace.change_plan(purchase.id, closed.plan_id)
 
+    nothing_has_begun(check("CHP-012"), marketplace, purchase, refused)
     check("CHP-012").refused(
         refused,
         with_status=400,
@@ -166,7 +230,7 @@ def test_a_customer_of_a_reseller_changes_no_plan_here(marketplace, situations, 
     refused = marketplace.change_plan(resold.id, target)
 
     check("CHP-014").refused(refused, with_status=400, while_twin=marketplace.change_plan(subscribed.id, target))
-    check("CHP-014").equals(marketplace.get_subscription(resold.id).plan, resold.plan)
+    nothing_has_begun(check("CHP-014"), marketplace, resold, refused)
 
 
 @requirement("CHP-015")
@@ -188,6 +252,7 @@ def test_without_good_credentials_no_plan_is_changed(marketplace, situations, su
     target = situations.other_plan(subscribed).plan_id
     refused = marketplace.change_plan(subscribed.id, target, **credentials(fault))
 
+    nothing_has_begun(check("CHP-016"), marketplace, subscribed, refused)
     check("CHP-016").refused(refused, with_status=(401, 403), while_twin=marketplace.change_plan(subscribed.id, target))
 
 
@@ -201,6 +266,7 @@ def test_plan_and_seats_do_not_change_in_one_call(marketplace, situations, check
     )
     twin = situations.subscribed("per-seat")
 
+    nothing_has_begun(check("CHP-018"), marketplace, seats, both)
     check("CHP-018").refused(both, with_status=400, while_twin=marketplace.change_plan(twin.id, target))
 
 

@@ -2,7 +2,14 @@
 
 import pytest
 
-from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS, number_of_seats, operation_is_located, value_is
+from fulfillment_conformance.backend.judgements import (
+    BAD_CREDENTIALS,
+    nothing_has_begun,
+    number_of_seats,
+    operation_is_located,
+    value_is,
+)
+from fulfillment_conformance.backend.situations import same_market
 from fulfillment_conformance.interruptions import MissingCapability
 from fulfillment_conformance.marks import requirement
 
@@ -31,6 +38,45 @@ def test_seats_can_be_raised_and_lowered(marketplace, situations, seats, check):
         check("CHQ-002").status(marketplace.change_quantity(seats.id, seats.quantity - 1), 202)
 
 
+@requirement("CHQ-002", "CHQ-011", "CHQ-020")
+def test_the_seats_can_be_changed_again(marketplace, situations, seats, check):
+    """What counts are the seats of today: changed to are the present ones, refused with 400, and fewer are given."""
+    with situations.further():
+        more, fewer = _more_and_fewer(seats)
+    situations.change_quantity(seats, more)
+    refused = marketplace.change_quantity(seats.id, more)
+    accepted = marketplace.change_quantity(seats.id, fewer)
+
+    check("CHQ-011").refused(refused, with_status=400, while_twin=accepted)
+    if refused.is_success:
+        for each in check.each("CHQ-002", "CHQ-020"):
+            each.not_applicable("a change to the present number was accepted, and stands in the way (CHQ-011)")
+    elif check("CHQ-002").status(accepted, 202):
+        situations.complete(situations.change_of(seats, accepted, quantity=fewer))
+        shown = marketplace.get_subscription(seats.id)
+        value_is(check("CHQ-020"), shown.quantity, fewer)
+        check("CHQ-020").equals(shown.plan, seats.plan)
+
+
+@requirement("CHQ-001", "CHQ-008", "CHQ-020")
+def test_the_limits_are_those_of_the_present_plan(marketplace, situations, check):
+    """After a change to a plan with a higher maximum, as many seats can be had as that one allows, and no more.
+
+    The seats change then, and the plan does not.
+    """
+    with situations.further():
+        plan, wider = _plan_and_a_wider_one(situations)
+        seats = situations.subscribed(plan=plan)
+    situations.change_plan(seats, wider.plan_id)
+    refused = marketplace.change_quantity(seats.id, wider.max_quantity + 1)
+    accepted = marketplace.change_quantity(seats.id, plan[1].max_quantity + 1)
+
+    check("CHQ-008").refused(refused, with_status=400, while_twin=accepted)
+    if check("CHQ-001").status(accepted, 202):
+        situations.complete(situations.change_of(seats, accepted, quantity=plan[1].max_quantity + 1))
+        check("CHQ-020").equals(marketplace.get_subscription(seats.id).plan, wider.plan_id)
+
+
 @requirement("CHQ-003")
 def test_the_answer_locates_the_operation(marketplace, situations, seats, check):
     """Operation-Location is an absolute URL of the operation, api-version included, and answers."""
@@ -56,9 +102,9 @@ def test_the_webhook_is_called_when_the_change_is_ready(marketplace, situations,
         value_is(check("CHQ-005"), notification["quantity"], change.wanted)
 
 
-@requirement("CHQ-008")
+@requirement("CHQ-001", "CHQ-008")
 def test_more_seats_than_the_maximum_are_refused(marketplace, situations, check):
-    """One more than maxQuantity is answered 400 and sets nothing, maxQuantity itself is accepted."""
+    """One more than maxQuantity is answered 400 and sets nothing, maxQuantity itself is accepted with 202."""
     plan = situations.plan_with_a_limit("max_quantity")
     most = plan[1].max_quantity
     seats, twin = _with_seats(situations, plan, max(plan[1].min_quantity or 1, most - 1))
@@ -67,6 +113,8 @@ def test_more_seats_than_the_maximum_are_refused(marketplace, situations, check)
     if situations.has("clock"):
         situations.pass_time(minutes=1)
 
+    if twin.quantity != most:
+        check("CHQ-001").status(accepted, 202)
     check("CHQ-008").refused(refused, with_status=400, while_twin=accepted)
     check("CHQ-008").that(
         not _are(most + 1, shown := marketplace.get_subscription(seats.id).quantity),
@@ -76,9 +124,9 @@ def test_more_seats_than_the_maximum_are_refused(marketplace, situations, check)
     )
 
 
-@requirement("CHQ-009")
+@requirement("CHQ-001", "CHQ-009")
 def test_fewer_seats_than_the_minimum_are_refused(marketplace, situations, check):
-    """One less than minQuantity is answered 400 and sets nothing, minQuantity itself is accepted."""
+    """One less than minQuantity is answered 400 and sets nothing, minQuantity itself is accepted with 202."""
     plan = situations.plan_with_a_limit("min_quantity")
     least, most = plan[1].min_quantity, plan[1].max_quantity
     seats, twin = _with_seats(situations, plan, min(most or least + 1, least + 1))
@@ -87,6 +135,8 @@ def test_fewer_seats_than_the_minimum_are_refused(marketplace, situations, check
     if situations.has("clock"):
         situations.pass_time(minutes=1)
 
+    if twin.quantity != least:
+        check("CHQ-001").status(accepted, 202)
     check("CHQ-009").refused(refused, with_status=400, while_twin=accepted)
     check("CHQ-009").that(
         not _are(least - 1, shown := marketplace.get_subscription(seats.id).quantity),
@@ -137,16 +187,14 @@ def test_only_active_subscriptions_change_their_seats(marketplace, situations, s
 
 @requirement("CHQ-013")
 def test_a_customer_of_a_reseller_changes_no_seats_here(marketplace, situations, seats, check):
-    """Where allowedCustomerOperations lacks Update the change is answered 400."""
+    """Where allowedCustomerOperations lacks Update the change is answered 400, and the seats stay."""
     situations.needs("csp")
     resold = situations.subscribed("per-seat", channel="csp")
     target = situations.other_quantity(resold)
+    refused = marketplace.change_quantity(resold.id, target)
 
-    check("CHQ-013").refused(
-        marketplace.change_quantity(resold.id, target),
-        with_status=400,
-        while_twin=marketplace.change_quantity(seats.id, target),
-    )
+    nothing_has_begun(check("CHQ-013"), marketplace, resold, refused)
+    check("CHQ-013").refused(refused, with_status=400, while_twin=marketplace.change_quantity(seats.id, target))
 
 
 @requirement("CHQ-014")
@@ -156,6 +204,7 @@ def test_without_good_credentials_no_seats_are_changed(marketplace, situations, 
     target = situations.other_quantity(seats)
     refused = marketplace.change_quantity(seats.id, target, **credentials(fault))
 
+    nothing_has_begun(check("CHQ-014"), marketplace, seats, refused)
     check("CHQ-014").refused(refused, with_status=(401, 403), while_twin=marketplace.change_quantity(seats.id, target))
 
 
@@ -189,6 +238,7 @@ def test_what_is_no_number_of_seats_is_refused(marketplace, situations, seats, c
     """Zero, negative numbers, fractions and words are answered 400."""
     refused = marketplace.change_quantity(seats.id, NO_NUMBERS_OF_SEATS[what])
 
+    nothing_has_begun(check("CHQ-019"), marketplace, seats, refused)
     check("CHQ-019").refused(
         refused,
         with_status=400,
@@ -203,6 +253,29 @@ def test_the_quantity_is_the_new_one_when_the_operation_has_succeeded(marketplac
     situations.complete(change)
 
     value_is(check("CHQ-020"), marketplace.get_subscription(seats.id).quantity, change.wanted)
+
+
+def _more_and_fewer(purchase):
+    """Return one more and one fewer seat than a subscription has."""
+    info, seats = purchase.plan_info, purchase.quantity
+    if not (info.min_quantity or 1) < seats < (info.max_quantity or seats + 1):
+        raise MissingCapability("purchases", f": plan {info.plan_id} has no room for more seats and for fewer")
+    return seats + 1, seats - 1
+
+
+def _plan_and_a_wider_one(situations):
+    """Return a per-seat plan, and another one of its offer that allows what it allows to begin with, and more."""
+    for offer, plan in situations.plans("per-seat"):
+        for own, other in situations.plans("per-seat"):
+            begins_with = max(plan.min_quantity or 1, min(10, plan.max_quantity or 10))
+            if (
+                own.offer_id == offer.offer_id
+                and same_market(plan, other)
+                and (other.max_quantity or 0) > (plan.max_quantity or other.max_quantity or 0)
+                and (other.min_quantity or 1) <= begins_with
+            ):
+                return (offer, plan), other
+    raise MissingCapability("purchases", ": no per-seat plan has a sibling with a higher maximum")
 
 
 def _with_seats(situations, plan, quantity):

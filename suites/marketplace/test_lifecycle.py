@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fulfillment_conformance.backend.judgements import value_is
+from fulfillment_conformance.backend.judgements import has_status, value_is
 from fulfillment_conformance.backend.story_files import curl_lines, in_words, load, save
 from fulfillment_conformance.backend.storyteller import Teller
 from fulfillment_conformance.dates import day_of, term_end
@@ -149,13 +149,19 @@ def test_a_pending_purchase_is_not_suspended(purchase, status_of, attempt, check
 
 @requirement("LCY-007")
 def test_a_missing_payment_suspends_at_once(marketplace, situations, webhook, subscribed, check):
-    """The subscription is Suspended when the event is over, and when the publisher hears of it."""
+    """The subscription is Suspended when the event is over, and when the publisher hears of it; no other one is."""
+    try:
+        bystanders = [situations.subscribed()]
+    except MissingCapability:  # as on a live service that lists one
+        bystanders = []
     seen = {}
     if situations.has("webhook"):
         seen = webhook.at_receipt(subscribed, lambda _: marketplace.get_subscription(subscribed.id))
     situations.event(subscribed, "Suspend")
 
     check("LCY-007").equals(marketplace.get_subscription(subscribed.id).status, "Suspended")
+    for bystander in bystanders:
+        check("LCY-007").equals(marketplace.get_subscription(bystander.id).status, "Subscribed")
     if webhook.hears(subscribed, "Suspend") and seen:
         check("LCY-007").equals(seen["Suspend"].status, "Suspended")
 
@@ -203,8 +209,63 @@ def test_a_subscription_stays_suspended_while_it_is_reinstated(marketplace, situ
         check("LCY-010").equals(look.status, "Suspended", observed=early)
 
 
+@requirement("LCY-008", "CHP-001", "CHQ-001")
+@pytest.mark.parametrize("kind", ["flat", "per-seat"])
+def test_a_reinstated_subscription_is_what_it_was(marketplace, situations, check, kind):
+    """Plan, seats, automatic renewal and customer are after suspension and reinstatement what they were before.
+
+    And it can be changed again.
+    """
+    with situations.further():
+        situations.needs("events")
+        purchase = situations.subscribed(kind)
+        change = situations.begin_change(purchase, "plan" if kind == "flat" else "seats", by="publisher")
+    situations.complete(change)
+    before = marketplace.get_subscription(purchase.id)
+    situations.event(purchase, "Suspend")
+    situations.reaches(purchase, "Suspended", because="after Suspend (LCY-007)")
+    marketplace.update_operation(purchase.id, situations.event(purchase, "Reinstate"), "Success")
+    after = situations.wait_for_status(purchase, "Subscribed")
+
+    check("LCY-008").equals(after.status, "Subscribed")
+    for name in ("planId", "quantity", "autoRenew", "offerId", "beneficiary", "purchaser"):
+        check("LCY-008").equals(after[name], before[name])
+    changed, other = ("CHP-001", "CHQ-001") if kind == "flat" else ("CHQ-001", "CHP-001")
+    check(other).not_applicable("another kind of plan is for that")
+    check(changed).status(
+        marketplace.change_plan(purchase.id, purchase.plan)
+        if kind == "flat"
+        else marketplace.change_quantity(purchase.id, purchase.quantity),
+        202,
+    )
+
+
 @requirement("LCY-011")
-def test_thirty_days_without_payment_end_a_subscription(marketplace, situations, webhook, check):
+def test_every_suspension_has_its_own_grace_period(marketplace, situations, check):
+    """Once reinstated, a subscription outlives the 30 days; suspended again, it has all of them again."""
+    with situations.further():
+        situations.needs("clock", "events")
+        situations.start_over()
+        purchase = situations.subscribed(**_a_year(situations))
+    situations.event(purchase, "Suspend")
+    situations.pass_time(days=10)
+    marketplace.update_operation(purchase.id, situations.event(purchase, "Reinstate"), "Success")
+    situations.reaches(purchase, "Subscribed", because="after Reinstate (LCY-008)")
+    situations.pass_time(days=25)
+    outlived = marketplace.get_subscription(purchase.id)
+    if outlived.status.value == "Subscribed":
+        situations.event(purchase, "Suspend")
+        situations.pass_time(days=29)
+        again = marketplace.get_subscription(purchase.id)
+        situations.pass_time(days=2)
+        check("LCY-011").equals(again.status, "Suspended")
+        check("LCY-011").equals(marketplace.get_subscription(purchase.id).status, "Unsubscribed")
+
+    check("LCY-011").equals(outlived.status, "Subscribed")
+
+
+@requirement("LCY-011", "EVT-032")
+def test_thirty_days_without_payment_end_a_subscription(marketplace, situations, webhook, contract, check):
     """A suspended subscription is Unsubscribed after 30 days, and not before; the publisher is told."""
     situations.needs("clock")
     situations.start_over()
@@ -215,6 +276,7 @@ def test_thirty_days_without_payment_end_a_subscription(marketplace, situations,
     after = marketplace.get_subscription(suspended.id)
     notification = webhook.hears(suspended, "Unsubscribe")
 
+    _tells_the_end(check("EVT-032"), contract, notification)
     check("LCY-011").equals(before.status, "Suspended")
     check("LCY-011").equals(after.status, "Unsubscribed")
     check("LCY-011").that(
@@ -270,6 +332,30 @@ def test_a_cancelled_subscription_stays_cancelled(marketplace, situations, check
     check("LCY-013").refused(planned, while_twin=marketplace.change_plan(active.id, target))
     check("LCY-013").refused(seated, while_twin=marketplace.change_quantity(reseated.id, seats))
     check("LCY-013").equals(status, "Unsubscribed")
+
+
+@requirement("LCY-013")
+def test_nothing_happens_to_a_cancelled_subscription_any_more(marketplace, situations, webhook, check):
+    """Cancelled while active, or while suspended: neither a term nor a grace period ends it again or brings it back."""
+    with situations.further():
+        situations.needs("clock")
+        situations.start_over()
+        cancelled = [situations.unsubscribed()]
+        if situations.has("events"):
+            cancelled.append(situations.suspended())
+            situations.unsubscribe(cancelled[-1])
+        before = [len({call.operation_id for call in webhook.heard(each)}) for each in cancelled]
+    situations.pass_time(days=62)
+
+    for each, count in zip(cancelled, before, strict=True):
+        check("LCY-013").equals(marketplace.get_subscription(each.id).status, "Unsubscribed")
+        calls = webhook.heard(each)
+        check("LCY-013").that(
+            len({call.operation_id for call in calls}) == count,
+            expected="no webhook call about a new event",
+            actual=", ".join(str(call.action) for call in calls),
+            rests_on=calls,
+        )
 
 
 @requirement("LCY-014")
@@ -337,8 +423,8 @@ def test_the_publishers_own_change_is_announced_as_an_operation_of_the_marketpla
     value_is(check("LCY-017"), seen["ChangePlan"]["planId"], change.wanted)
 
 
-@requirement("LCY-020", "LCY-021")
-def test_a_term_is_followed_by_another(marketplace, situations, webhook, check):
+@requirement("LCY-020", "LCY-021", "EVT-021", "EVT-022")
+def test_a_term_is_followed_by_another(marketplace, situations, webhook, contract, check):
     """With autoRenew, the default, the day after the last one is the first of a new term; the publisher is told."""
     situations.needs("clock")
     situations.start_over()
@@ -351,6 +437,20 @@ def test_a_term_is_followed_by_another(marketplace, situations, webhook, check):
     term, unit = after["term"], after["term"]["termUnit"].value
     first, end = day_of(term["startDate"].value), day_of(term["endDate"].value)
 
+    if notification is None:
+        for each in check.each("EVT-021", "EVT-022"):
+            each.not_applicable("no renewal was announced, which LCY-020 is about")
+    else:
+        has_status(check("EVT-021"), contract, notification, "Succeeded")
+        check("EVT-021").equals(notification.subscription["saasSubscriptionStatus"], "Subscribed")
+        told = day_of(notification.subscription["term"]["endDate"].value)
+        check("EVT-022").that(
+            told is not None and told > last,
+            expected=f"a term that ends after {last}",
+            actual=notification.subscription["term"].value,
+            rests_on=[notification],
+            observed="the old term is still shown" if told in (None, last) else None,
+        )
     check("LCY-020").equals(default, True)
     check("LCY-020").equals(after.status, "Subscribed")
     check("LCY-020").that(
@@ -367,8 +467,82 @@ def test_a_term_is_followed_by_another(marketplace, situations, webhook, check):
     )
 
 
-@requirement("LCY-022")
-def test_without_auto_renewal_the_term_is_the_last(marketplace, situations, webhook, check):
+@requirement("LCY-020", "LCY-021")
+def test_every_term_is_followed_by_another(marketplace, situations, webhook, check):
+    """The second term is followed by a third, once each; so it is after a reinstatement, and after a change of mind."""
+    with situations.further():
+        situations.needs("clock")
+        situations.start_over()
+        renewed = {"left alone": situations.with_a_term()}
+        if situations.has("auto-renew"):
+            renewed["auto-renewal off and on again"] = switched = situations.subscribed()
+            for auto_renew in (False, True):
+                situations.driver.set_auto_renew(switched.id, auto_renew)
+        if situations.has("events"):
+            renewed["suspended and reinstated"] = reinstated = situations.suspended()
+            marketplace.update_operation(reinstated.id, situations.event(reinstated, "Reinstate"), "Success")
+            situations.reaches(reinstated, "Subscribed", because="after Reinstate (LCY-008)")
+    last = None
+    for renewals in (1, 2):
+        _, last = situations.pass_to_the_last_day(renewed["left alone"])
+        situations.pass_time(days=2)  # one for those that were bought after midnight
+        for what, purchase in renewed.items():
+            shown = marketplace.get_subscription(purchase.id)
+            told = {call.operation_id for call in webhook.heard(purchase, "Renew")}
+            check("LCY-020").that(
+                shown.status.value == "Subscribed" and len(told) == renewals,
+                expected=f"Subscribed, and {renewals} times Renew ({what})",
+                actual=f"{shown.status.value}, and {len(told)} times",
+                rests_on=[shown],
+            )
+    term = marketplace.get_subscription(renewed["left alone"].id)["term"]
+    first, end = day_of(term["startDate"].value), day_of(term["endDate"].value)
+    length = term_end(first, term["termUnit"].value)
+    check("LCY-021").that(
+        first == last + timedelta(days=1)
+        and end is not None
+        and (length is None or abs(end - length) <= timedelta(days=3)),  # the 31st has no day in every month
+        expected=f"a third term, of {term['termUnit'].value}, from {last + timedelta(days=1)}",
+        actual=f"{term['startDate'].value} to {term['endDate'].value}",
+        rests_on=[term],
+    )
+
+
+@requirement("LCY-020", "LCY-021")
+def test_a_year_is_followed_by_another(marketplace, situations, webhook, check):
+    """A subscription for a year is not renewed after a month; after its year it is, for a year."""
+    with situations.further():
+        situations.needs("clock")
+        situations.start_over()
+        details = _a_year(situations)
+        if not details:
+            raise MissingCapability("purchases", ": no plan on offer has a term of a year")
+        purchase = situations.with_a_term(lambda: situations.subscribed(**details))
+    situations.pass_time(days=40)
+    too_early = webhook.heard(purchase, "Renew")
+    _, last = situations.pass_to_the_last_day(purchase)
+    situations.pass_time(days=1)
+    shown = marketplace.get_subscription(purchase.id)
+    told = {call.operation_id for call in webhook.heard(purchase, "Renew")}
+    term, begins = shown["term"], last + timedelta(days=1)
+    first, end = day_of(term["startDate"].value), day_of(term["endDate"].value)
+
+    check("LCY-020").that(
+        not too_early and shown.status.value == "Subscribed" and len(told) == 1,
+        expected="Subscribed, with one Renew, at the end of its year",
+        actual=f"{shown.status.value}, with {len(told)}, of which {len(too_early)} came in the first 40 days",
+        rests_on=[shown, *too_early],
+    )
+    check("LCY-021").that(
+        first == begins and end == term_end(begins, "P1Y"),
+        expected=f"a term of a year from {begins}",
+        actual=f"{term['startDate'].value} to {term['endDate'].value}",
+        rests_on=[term],
+    )
+
+
+@requirement("LCY-022", "EVT-032")
+def test_without_auto_renewal_the_term_is_the_last(marketplace, situations, webhook, contract, check):
     """With auto-renewal switched off a subscription lasts until its last day, and is Unsubscribed the day after."""
     situations.needs("clock", "auto-renew")
     situations.start_over()
@@ -380,6 +554,7 @@ def test_without_auto_renewal_the_term_is_the_last(marketplace, situations, webh
     after = marketplace.get_subscription(subscribed.id)
     notification = webhook.hears(subscribed, "Unsubscribe")
 
+    _tells_the_end(check("EVT-032"), contract, notification)
     check("LCY-022").equals(last_day.status, "Subscribed")
     check("LCY-022").equals(after.status, "Unsubscribed")
     check("LCY-022").that(
@@ -518,3 +693,19 @@ def test_stories_of_several_subscriptions_end_as_the_pages_say(told, check):
             )
         elif found is None or requirement_id != found.requirement:
             check(requirement_id).not_applicable(f"no story came to this: {told.reason}")
+
+
+def _a_year(situations):
+    """Return the plan and the term of a purchase for a year; nothing where no plan is sold so."""
+    return next(
+        ({"plan": pair, "term_unit": "P1Y"} for pair in situations.plans("flat") if "P1Y" in pair[1].term_units), {}
+    )
+
+
+def _tells_the_end(check, contract, notification):
+    """Check what Unsubscribe says where nobody but the calendar has ended the subscription."""
+    if notification is None:
+        check.not_applicable("the end was not announced, which other requirements of this test are about")
+        return
+    has_status(check, contract, notification, "Succeeded")
+    check.equals(notification.subscription["saasSubscriptionStatus"], "Unsubscribed")

@@ -1,5 +1,7 @@
 """Get operation: one operation, from its begin to long after its end (catalogue theme OPG)."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS, is_dated, keeps_to, number_of_seats, value_is
@@ -47,15 +49,29 @@ def test_an_operation_is_found_by_the_id_in_its_notification(marketplace, situat
 
 
 @requirement("OPG-003")
+@BOTH_KINDS
 @pytest.mark.parametrize("outcome", ["none yet", "Success", "Failure"])
-def test_the_status_is_one_of_five(marketplace, situations, check, outcome):
+def test_the_status_is_one_of_five(marketplace, situations, check, kind, outcome):
     """The status of a pending operation, and of a finished one, is a documented word."""
-    change = situations.pending_change()
+    with situations.further() if kind == "seats" else nullcontext():
+        change = situations.pending_change(kind)
     if outcome != "none yet":
         marketplace.update_operation(change.purchase.id, change.operation_id, outcome)
     got = marketplace.get_operation(change.purchase.id, change.operation_id)
 
     check("OPG-003").is_one_of(got.status, STATUSES)
+
+
+@requirement("OPG-003")
+def test_the_status_of_a_reinstatement_is_one_of_five(marketplace, situations, check):
+    """The status of a reinstatement, pending or not, is a documented word."""
+    with situations.further():
+        purchase, operation_id = situations.happening("Reinstate")
+    got = marketplace.get_operation(purchase.id, operation_id)
+    marketplace.update_operation(purchase.id, operation_id, "Success")
+
+    check("OPG-003").is_one_of(got.status, STATUSES)
+    check("OPG-003").is_one_of(marketplace.get_operation(purchase.id, operation_id).status, STATUSES)
 
 
 @requirement("OPG-003", "OPG-004")
@@ -88,6 +104,17 @@ def test_the_action_is_the_name_of_the_event(marketplace, situations, check, act
     purchase, operation_id = situations.happening(action)
 
     check("OPG-005").equals(marketplace.get_operation(purchase.id, operation_id)["action"], action)
+
+
+@requirement("OPG-005")
+@BOTH_KINDS
+def test_the_action_of_the_publishers_own_change_is_the_same(marketplace, situations, check, kind):
+    """The operation that PATCH began has the action ChangePlan or ChangeQuantity as well."""
+    with situations.further():
+        purchase = situations.subscribed("flat" if kind == "plan" else "per-seat")
+        change = situations.begin_change(purchase, kind, by="publisher")
+
+    check("OPG-005").equals(marketplace.get_operation(purchase.id, change.operation_id)["action"], change.action)
 
 
 @requirement("OPG-005", "OPG-006")
@@ -125,6 +152,8 @@ def test_an_operation_says_what_it_is(marketplace, situations, contract, check):
         keeps_to(each, contract.validate_schema("Operation", got.body.value), got.body)
     check("OPG-007").equals(got["subscriptionId"], change.purchase.id)
     check("OPG-007").equals(got["offerId"], change.purchase.offer.offer_id)
+    check("OPG-007").equals(got["publisherId"], marketplace.get_subscription(change.purchase.id)["publisherId"])
+    check("OPG-007").equals(got["planId"], change.purchase.plan)
     check("OPG-007").is_a(
         quantity, int, meaning="an integer", observed="quantity as a numeric string" if as_text else None
     )
@@ -201,10 +230,10 @@ def test_an_operation_is_dated(marketplace, situations, check):
     is_dated(check("OPG-016"), got["timeStamp"], now, zones=["Z", ""], observed={"+00:00": "+00:00 in place of Z"})
 
 
-@requirement("OPG-017")
+@requirement("OPG-016", "OPG-017")
 @pytest.mark.parametrize("outcome", ["Success", "Failure"])
 def test_a_finished_operation_keeps_its_status(marketplace, situations, check, outcome):
-    """Asked again, and a day later, a finished operation has the status that it ended with."""
+    """Asked again, and a day later, a finished operation has the status that it ended with, and the same time."""
     change = situations.pending_change()
     marketplace.update_operation(change.purchase.id, change.operation_id, outcome)
     ended = situations.ended(change)
@@ -214,4 +243,24 @@ def test_a_finished_operation_keeps_its_status(marketplace, situations, check, o
     check("OPG-017").equals(marketplace.get_operation(change.purchase.id, change.operation_id).status, ended.status)
     if situations.has("clock"):
         situations.pass_time(days=1)
-    check("OPG-017").equals(marketplace.get_operation(change.purchase.id, change.operation_id).status, ended.status)
+    later = marketplace.get_operation(change.purchase.id, change.operation_id)
+    check("OPG-017").equals(later.status, ended.status)
+    check("OPG-016").equals(later["timeStamp"], ended["timeStamp"])
+
+
+@requirement("OPG-017")
+def test_what_comes_later_leaves_a_finished_operation_alone(marketplace, situations, subscribed, check):
+    """Another change, and the end of the subscription, leave an operation that has Succeeded as it is."""
+    with situations.further():
+        first = situations.begin_change(subscribed, by="publisher")
+    situations.complete(first)
+    back = marketplace.change_plan(subscribed.id, subscribed.plan)
+    second = situations.change_of(subscribed, back, plan=subscribed.plan)
+    looks = [marketplace.get_operation(subscribed.id, first.operation_id)]
+    situations.complete(second)
+    situations.unsubscribe(subscribed)
+    looks.append(marketplace.get_operation(subscribed.id, first.operation_id))
+
+    for look in looks:
+        check("OPG-017").equals(look.status, "Succeeded")
+        check("OPG-017").equals(look["planId"], first.wanted)

@@ -1,9 +1,12 @@
 """List outstanding operations: what waits for the publisher's word (catalogue theme OPL)."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from fulfillment_conformance.backend.judgements import BAD_CREDENTIALS, keeps_to, number_of_seats
 from fulfillment_conformance.backend.receiver import Reaction
+from fulfillment_conformance.backend.situations import FINAL
 from fulfillment_conformance.checks import GUID
 from fulfillment_conformance.interruptions import Precondition
 from fulfillment_conformance.marks import requirement
@@ -52,10 +55,43 @@ def test_a_pending_change_is_listed(marketplace, situations, check):
     )
 
 
+@requirement("OPL-001")
+@pytest.mark.parametrize("what", ["the publisher's change", "a change of seats", "a reinstatement"])
+def test_whatever_is_pending_is_listed(marketplace, situations, check, what):
+    """The list holds the operation that waits, whatever it is and whoever began it, and no other subscription's."""
+    with situations.further():
+        bystander = situations.begin_change(situations.subscribed(), by="publisher")
+        if what == "a reinstatement":
+            purchase, operation_id = situations.happening("Reinstate")
+        else:
+            own = what == "the publisher's change"
+            purchase = situations.subscribed("flat" if own else "per-seat")
+            operation_id = situations.begin_change(
+                purchase, "plan" if own else "seats", by="publisher" if own else "customer"
+            ).operation_id
+    answer = marketplace.list_operations(purchase.id)
+    got = marketplace.get_operation(purchase.id, operation_id)
+    ids = [entry["id"].value for entry in answer["operations"]]
+    if got.status.value in FINAL:
+        check("OPL-001").not_applicable(f"{what} is {got.status.value} before anybody says a word about it")
+        return
+
+    check("OPL-001").that(
+        answer.is_success and ids == [operation_id],
+        expected=f"operations with operation {operation_id} alone, and not {bystander.operation_id} of another one",
+        actual=f"operations {ids}" if answer["operations"] else f"{answer.status_code} {answer.text[:200]}",
+        rests_on=[answer, got],
+        observed="the list stays empty" if answer.is_success and not answer.entries else None,
+    )
+
+
 @requirement("OPL-002")
-def test_nothing_pending_is_empty(marketplace, subscribed, check):
-    """Where nothing is pending the answer is 200 with `{}`, an empty array, or no body at all."""
-    answer = marketplace.list_operations(subscribed.id)
+@pytest.mark.parametrize("status", ["Subscribed", "PendingFulfillmentStart", "Suspended", "Unsubscribed"])
+def test_nothing_pending_is_empty(marketplace, situations, check, status):
+    """Where nothing is pending the answer is 200 with `{}`, an empty array, or no body at all, in every state."""
+    with situations.further() if status != "Subscribed" else nullcontext():
+        purchase = situations.in_status(status)
+    answer = marketplace.list_operations(purchase.id)
     empty = not answer.text.strip() or answer.body.value in ({}, {"operations": []})
 
     check("OPL-002").status(answer, 200)
@@ -69,7 +105,7 @@ def test_nothing_pending_is_empty(marketplace, subscribed, check):
 
 
 @requirement("OPL-003", "OPL-004", "OPL-013")
-def test_an_entry_says_what_the_change_is(listed, contract, check):
+def test_an_entry_says_what_the_change_is(marketplace, listed, contract, check):
     """Ids, offer, plan, action and time of a listed operation are there and right; its status is InProgress."""
     change, entry = listed("plan")
 
@@ -78,6 +114,7 @@ def test_an_entry_says_what_the_change_is(listed, contract, check):
     check("OPL-003").equals(entry["offerId"], change.purchase.offer.offer_id)
     check("OPL-003").equals(entry["planId"], change.wanted)
     check("OPL-003").equals(entry["action"], "ChangePlan")
+    check("OPL-003").equals(entry["publisherId"], marketplace.get_subscription(change.purchase.id)["publisherId"])
     check("OPL-004").equals(entry["status"], "InProgress")
     activity = entry["activityId"]
     check("OPL-013").that(
@@ -142,10 +179,20 @@ def test_an_unknown_subscription_is_not_found(marketplace, subscribed, unknown_i
 
 
 @requirement("OPL-011")
-def test_a_finished_operation_is_listed_no_longer(marketplace, situations, listed, check):
-    """After PATCH Success the operation is gone from the list."""
+@pytest.mark.parametrize("word", ["Success", "Failure", "none"])
+def test_a_finished_operation_is_listed_no_longer(marketplace, situations, webhook, listed, check, word):
+    """After PATCH Success or Failure, or when silence has accepted it, the operation is gone from the list."""
     change, _ = listed("plan")
-    situations.complete(change)
+    if word == "Success":
+        situations.complete(change)
+    else:
+        if word == "Failure":
+            marketplace.update_operation(change.purchase.id, change.operation_id, word)
+        elif situations.has("webhook"):
+            webhook.reacts(change.purchase, Reaction())
+        ended = situations.ended(change)
+        if ended.status.value not in FINAL:
+            raise Precondition(f"the operation has not ended: {ended.status} (OPP-002, WHK-025)", ended.exchange)
     answer = marketplace.list_operations(change.purchase.id)
 
     check("OPL-011").that(

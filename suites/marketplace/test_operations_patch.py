@@ -19,6 +19,18 @@ def patch(marketplace):
 
 
 @pytest.fixture
+def waits(marketplace):
+    """Return a function that checks that the operation of a change waits on after a PATCH that was refused."""
+
+    def waits(check, change, refused):
+        if refused.is_client_error:
+            got = marketplace.get_operation(change.purchase.id, change.operation_id)
+            check.equals(got.status, "InProgress")
+
+    return waits
+
+
+@pytest.fixture
 def another(situations, patch):
     """Return a function that PATCHes Success on a change of its own: the twin of one that is refused."""
     return lambda: patch(situations.pending_change(), "Success")
@@ -35,6 +47,20 @@ def test_success_completes_a_customers_change(situations, patch, check, kind):
     check("OPP-001").status(answer, 200)
     check("OPP-012").equals(operation.status, "Succeeded")
     value_is(check("OPP-012"), change.value_in(subscription), change.wanted)
+
+
+@requirement("OPP-001")
+def test_success_is_taken_for_a_reinstatement(marketplace, situations, check):
+    """PATCH Success on a reinstatement that waits is answered 200 as well."""
+    with situations.further():
+        purchase, operation_id = situations.happening("Reinstate")
+    waits = marketplace.get_operation(purchase.id, operation_id)
+    answer = marketplace.update_operation(purchase.id, operation_id, "Success")
+    if waits.status.value != "InProgress" or answer.status_code == 409:
+        check("OPP-001").not_applicable(f"the reinstatement does not wait for the publisher: it is {waits.status}")
+        return
+
+    check("OPP-001").status(answer, 200)
 
 
 @requirement("OPP-001")
@@ -57,7 +83,7 @@ def test_success_is_taken_for_the_publishers_own_change(marketplace, situations,
 @requirement("OPP-002")
 @BOTH_KINDS
 def test_failure_rejects_a_change(marketplace, situations, patch, check, kind):
-    """PATCH Failure is answered 200; the operation is Failed, and the value stays."""
+    """PATCH Failure is answered 200; the operation is Failed, and the value stays, however long it is silent then."""
     change = situations.pending_change(kind)
     answer = patch(change, "Failure")
     ended = situations.ended(change)
@@ -67,24 +93,52 @@ def test_failure_rejects_a_change(marketplace, situations, patch, check, kind):
     check("OPP-002").status(answer, 200)
     check("OPP-002").equals(ended.status, "Failed", observed=all_the_same)
     value_is(check("OPP-002"), value, change.before, observed=all_the_same)
+    if situations.has("clock"):
+        situations.pass_time(minutes=1)
+        later = marketplace.get_operation(change.purchase.id, change.operation_id)
+        value = change.value_in(marketplace.get_subscription(change.purchase.id))
+        check("OPP-002").equals(later.status, "Failed", observed=all_the_same)
+        value_is(check("OPP-002"), value, change.before, observed=all_the_same)
+
+
+@requirement("OPP-002")
+def test_failure_rejects_the_publishers_own_change(marketplace, situations, patch, check):
+    """PATCH Failure on a change that the publisher itself began, and that waits, ends it as well."""
+    with situations.further():
+        change = situations.begin_change(situations.subscribed(), by="publisher")
+    waits = marketplace.get_operation(change.purchase.id, change.operation_id)
+    before = change.value_in(marketplace.get_subscription(change.purchase.id))
+    answer = patch(change, "Failure")
+    if waits.status.value != "InProgress" or before.value != change.before or answer.status_code != 200:
+        check("OPP-002").not_applicable(f"the change was {waits.status} already, or needs no word ({before})")
+        return
+    ended = situations.ended(change)
+    value = change.value_in(marketplace.get_subscription(change.purchase.id))
+    all_the_same = "the change is carried out all the same" if ended.status.value == "Succeeded" else None
+
+    check("OPP-002").equals(ended.status, "Failed", observed=all_the_same)
+    value_is(check("OPP-002"), value, change.before, observed=all_the_same)
 
 
 @requirement("OPP-005")
-def test_other_words_are_refused(situations, patch, check):
+@pytest.mark.parametrize("word", ["Maybe", "Succeeded", "Failed"])
+def test_other_words_are_refused(situations, patch, waits, another, check, word):
     """A status that is neither Success nor Failure is answered 400, and the operation goes on waiting."""
     change = situations.pending_change()
-    refused = patch(change, "Maybe")
+    refused = patch(change, word)
 
-    check("OPP-005").refused(refused, with_status=400, while_twin=patch(change, "Success"))
+    waits(check("OPP-005"), change, refused)
+    check("OPP-005").refused(refused, with_status=400, while_twin=another())
 
 
 @requirement("OPP-006")
 @pytest.mark.parametrize("fault", [fault for fault in BAD_CREDENTIALS if fault != "foreign-publisher"])
-def test_without_a_usable_token_nothing_is_settled(situations, patch, credentials, check, fault):
+def test_without_a_usable_token_nothing_is_settled(situations, patch, waits, credentials, check, fault):
     """No usable access token: 401 or 403, and the operation goes on waiting."""
     change = situations.pending_change()
     refused = patch(change, "Success", **credentials(fault))
 
+    waits(check("OPP-006"), change, refused)
     check("OPP-006").refused(refused, with_status=(401, 403), while_twin=patch(change, "Success"))
 
 
@@ -144,3 +198,28 @@ def test_the_first_word_stands(marketplace, situations, patch, another, check):
     check("OPP-018").refused(contradiction, with_status=(409, 200), while_twin=another())
     check("OPP-018").equals(got.status, "Succeeded")
     value_is(check("OPP-018"), change.value_in(marketplace.get_subscription(change.purchase.id)), change.wanted)
+
+
+@requirement("OPP-018")
+@pytest.mark.parametrize(("first", "second"), [("Failure", "Success"), ("silence", "Failure")])
+def test_a_later_word_changes_nothing(marketplace, situations, webhook, patch, another, check, first, second):
+    """PATCH Success after Failure, or Failure after silence: 409, or 200 without effect."""
+    with situations.further():
+        change = situations.pending_change()
+        if first == "silence":
+            webhook.expects(change.purchase, change.action)
+        else:
+            patch(change, first)
+    ended = situations.ended(change)
+    outcome, value = ("Failed", change.before) if first == "Failure" else ("Succeeded", change.wanted)
+    before = change.value_in(marketplace.get_subscription(change.purchase.id))
+    if ended.status.value != outcome or before.value != value:
+        check("OPP-018").not_applicable(f"the change ended {ended.status}, with {before}, after {first} (OPP-002)")
+        return
+    contradiction = patch(change, second)
+    if situations.has("clock"):
+        situations.pass_time(minutes=1)
+
+    check("OPP-018").refused(contradiction, with_status=(409, 200), while_twin=another())
+    check("OPP-018").equals(marketplace.get_operation(change.purchase.id, change.operation_id).status, outcome)
+    value_is(check("OPP-018"), change.value_in(marketplace.get_subscription(change.purchase.id)), value)

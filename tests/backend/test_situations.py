@@ -15,7 +15,7 @@ from fulfillment_conformance.backend.situations import FINAL, Change, Purchase, 
 from fulfillment_conformance.drivers.bare import BareDriver
 from fulfillment_conformance.drivers.base import CAPABILITIES, Action, Bought, OfferInfo, PlanInfo
 from fulfillment_conformance.exchange import Exchange
-from fulfillment_conformance.interruptions import CannotArrange, Interruption, MissingCapability, Precondition
+from fulfillment_conformance.interruptions import Beside, CannotArrange, Interruption, MissingCapability, Precondition
 from fulfillment_conformance.redaction import Redactor
 
 MONTHLY = ("P1M",)
@@ -220,6 +220,23 @@ def test_a_plan_with_a_limit_is_the_one_with_the_highest_lower_bound() -> None:
     assert World(offer(OPEN, top)).at.plan_with_a_limit("max_quantity")[1] is top
     with ended("no per-seat plan on offer has a min_quantity"):
         World(offer(OPEN, top)).at.plan_with_a_limit("min_quantity")
+
+
+def test_a_plan_that_allows_one_number_of_seats_has_no_limit_to_try() -> None:
+    only = PlanInfo(plan_id="only", term_units=MONTHLY, is_price_per_seat=True, min_quantity=25, max_quantity=25)
+
+    assert World(offer(only, TEAM)).at.plan_with_a_limit("min_quantity")[1] is TEAM
+    with ended("no per-seat plan on offer has a max_quantity, and room beside it"):
+        World(offer(only)).at.plan_with_a_limit("max_quantity")
+
+
+def test_what_a_further_situation_lacks_is_no_gap() -> None:
+    world = World(without=("events",))
+
+    with pytest.raises(Beside, match="others stand for: the target cannot arrange it"), world.at.further():
+        world.at.needs("events")
+    with pytest.raises(Precondition), world.at.further():
+        raise Precondition("it did not work")
 
 
 def test_a_private_plan_is_for_the_customers_tenant_or_closed_to_it() -> None:

@@ -7,7 +7,7 @@ sandbox cannot arrange ends it as `MissingCapability`.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -18,7 +18,7 @@ from fulfillment_conformance.backend.patience import Patience
 from fulfillment_conformance.dates import day_of
 from fulfillment_conformance.drivers.base import Action, Bought, Driver, OfferInfo, PlanInfo
 from fulfillment_conformance.exchange import Exchange
-from fulfillment_conformance.interruptions import CannotArrange, MissingCapability, Precondition
+from fulfillment_conformance.interruptions import Beside, CannotArrange, MissingCapability, Precondition
 from fulfillment_conformance.redaction import Redactor
 
 A = TypeVar("A", bound=Answer)
@@ -123,6 +123,18 @@ class Situations:
             if not self.has(capability):
                 raise MissingCapability(capability)
 
+    @contextmanager
+    def further(self) -> Iterator[None]:
+        """Frame the arranging of a further situation of a requirement that other tests decide.
+
+        Raises:
+            Beside: the target lacks what it needs; the requirement is decided without it.
+        """
+        try:
+            yield
+        except MissingCapability as missing:
+            raise Beside(f"a further situation, which others stand for: {missing}") from missing
+
     @property
     def offers(self) -> tuple[OfferInfo, ...]:
         """The offers of the publisher that the suite plays."""
@@ -161,10 +173,17 @@ class Situations:
         return self._siblings(purchase.offer, purchase.plan_info)
 
     def plan_with_a_limit(self, bound: Literal["min_quantity", "max_quantity"]) -> tuple[OfferInfo, PlanInfo]:
-        """Return a per-seat plan that bounds its seats below or above; the highest lower bound serves best."""
-        bounded = [pair for pair in self.plans("per-seat") if getattr(pair[1], bound) is not None]
+        """Return a per-seat plan that bounds its seats below or above; the highest lower bound serves best.
+
+        A plan that can be had with one number of seats only has nothing beside the bound that would be accepted.
+        """
+        bounded = [
+            pair
+            for pair in self.plans("per-seat")
+            if getattr(pair[1], bound) is not None and (pair[1].min_quantity or 1) != pair[1].max_quantity
+        ]
         if not bounded:
-            raise MissingCapability("purchases", f": no per-seat plan on offer has a {bound}")
+            raise MissingCapability("purchases", f": no per-seat plan on offer has a {bound}, and room beside it")
         return max(bounded, key=lambda pair: pair[1].min_quantity or 0)
 
     def private_plan(self, purchase: Purchase, *, visible: bool) -> PlanInfo:
