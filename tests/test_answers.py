@@ -121,6 +121,13 @@ class TestReading:
     def test_printing_it_prints_no_exchange(self) -> None:
         assert repr(Reading("a", 1, exchange())) == "Reading(name='a', value=1)"
 
+    @pytest.mark.parametrize("value", ["a", 1, None, ["a"], {"a": ["b"]}])
+    def test_whatever_was_read_can_be_looked_up(self, value: Any) -> None:
+        reading = answer({"it": value})["it"]
+
+        assert reading.key in {answer({"other": value})["other"].key}
+        assert reading.key not in {"b"}
+
 
 class TestAnswer:
     @pytest.mark.parametrize(

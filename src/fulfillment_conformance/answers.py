@@ -5,7 +5,7 @@ is `ABSENT`. Every value that is read remembers the exchange it came from, so th
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, final
@@ -62,6 +62,11 @@ class Reading:
     def absent(self) -> bool:
         """Whether there was nothing to read."""
         return self.value is ABSENT
+
+    @property
+    def key(self) -> Hashable:
+        """The value as something to look up and to be found by: an array or an object, which cannot be, as its text."""
+        return json.dumps(self.value) if isinstance(self.value, list | dict) else self.value
 
     def __getitem__(self, key: str | int) -> "Reading":
         """Return the part below `key`, absent where this value has none."""

@@ -288,7 +288,7 @@ def _listed(marketplace, purchase):
 def _by_id(answer):
     """Return the plans of an answer, or of an array of plans, by their ids."""
     plans = answer["plans"] if hasattr(answer, "status_code") else answer
-    return {plan["planId"].value: plan for plan in plans}
+    return {plan["planId"].key: plan for plan in plans}
 
 
 def _private_plan(situations):

@@ -29,7 +29,7 @@ class Walk:
     @property
     def ids(self):
         """The listed ids in their order."""
-        return [entry["id"].value for page in self.pages for entry in page.entries]
+        return [entry["id"].key for page in self.pages for entry in page.entries]
 
     @property
     def sizes(self):
@@ -185,8 +185,8 @@ def test_the_link_can_be_requested_as_it_is(walk, check):
         check("LST-008").undecided("there is no link to follow (LST-006)", rests_on=walk.pages[:1])
         return
     followed = walk.pages[1]
-    known = {entry["id"].value for entry in walk.pages[0].entries}
-    new = [entry for entry in followed.entries if entry["id"].value not in known]
+    known = {entry["id"].key for entry in walk.pages[0].entries}
+    new = [entry for entry in followed.entries if entry["id"].key not in known]
 
     check("LST-008").equals(link, followed.exchange.url)
     check("LST-008").status(followed, 200)
@@ -355,7 +355,7 @@ def _continuation_token(page):
 
 
 def _by_id(pages):
-    return {entry["id"].value: entry for page in reversed(pages) for entry in page.entries}
+    return {entry["id"].key: entry for page in reversed(pages) for entry in page.entries}
 
 
 def _is_listed(check, listed, purchase, what):

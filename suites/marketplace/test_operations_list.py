@@ -72,7 +72,7 @@ def test_whatever_is_pending_is_listed(marketplace, situations, check, what):
     answer = marketplace.list_operations(purchase.id)
     got = marketplace.get_operation(purchase.id, operation_id)
     ids = [entry["id"].value for entry in answer["operations"]]
-    if got.status.value in FINAL:
+    if got.status.key in FINAL:
         check("OPL-001").not_applicable(f"{what} is {got.status.value} before anybody says a word about it")
         return
 
@@ -191,7 +191,7 @@ def test_a_finished_operation_is_listed_no_longer(marketplace, situations, webho
         elif situations.has("webhook"):
             webhook.reacts(change.purchase, Reaction())
         ended = situations.ended(change)
-        if ended.status.value not in FINAL:
+        if ended.status.key not in FINAL:
             raise Precondition(f"the operation has not ended: {ended.status} (OPP-002, WHK-025)", ended.exchange)
     answer = marketplace.list_operations(change.purchase.id)
 

@@ -68,10 +68,7 @@ def test_success_is_taken_for_the_publishers_own_change(marketplace, situations,
     """PATCH Success on a change that the publisher started is answered 200 as well, unless it has ended before."""
     change = situations.begin_change(subscribed, by="publisher")
     answer = patch(change, "Success")
-    if (
-        answer.status_code == 409
-        and marketplace.get_operation(subscribed.id, change.operation_id).status.value in FINAL
-    ):
+    if answer.status_code == 409 and marketplace.get_operation(subscribed.id, change.operation_id).status.key in FINAL:
         check("OPP-001").not_applicable("the change had ended by itself before the publisher said a word (OPP-010)")
         return
 

@@ -52,6 +52,9 @@ def test_an_event_is_posted_once(situations, webhook, check, action):
         situations.pass_time(minutes=5)
     calls = webhook.heard(purchase)  # how they name the event is what WHK-002 is about
     calls = [call for call in calls if call.action == calls[0].action]
+    if action in FURTHER and not calls:
+        check("WHK-001").not_applicable(f"no call came about {action}, which WHK-002 is about")
+        return
 
     if check("WHK-001").that(
         bool(calls),
@@ -290,7 +293,7 @@ def test_silence_accepts_a_change(marketplace, situations, webhook, check, kind,
     else:
         operation = situations.ended(change)
     value = change.value_in(marketplace.get_subscription(change.purchase.id))
-    fails = "ends in Failed" if operation.status.value in {"InProgress", "Failed"} else None
+    fails = "ends in Failed" if operation.status.key in {"InProgress", "Failed"} else None
 
     check("WHK-025").equals(operation.status, "Succeeded", observed=fails)
     value_is(check("WHK-025"), value, change.wanted, observed=fails)
