@@ -13,6 +13,9 @@ API_VERSION = "2018-08-31"
 LATER = {"lastModified": "2099-01-01T00:00:00"}
 VERSION_1 = {"2017-04-15", "2018-09-15"}
 
+MANY = 20
+"""How many tries of a call that meets server errors are still bounded, over all pages of a visit."""
+
 
 @pytest.fixture
 def tour(stage, microsoft, publisher):
@@ -30,10 +33,15 @@ def tour(stage, microsoft, publisher):
         customer.settles(announcement)
     customer.manage()
     if publisher.service.reconcile is not None:
-        publisher.reconciles()
+        with microsoft.deciding_otherwise(page_size=stage.page_size_for(pages=2)):
+            publisher.reconciles()
     if changes and getattr(publisher.service.self_service, "change_plan", ()):
         customer.asks("change_plan", plan=customer.other_plan().plan_id)
         customer.awaits("change_subscription")
+    if stage.sells_seats and getattr(publisher.service.self_service, "change_seats", ()):
+        seats = stage.subscribed(stage.seat_plan(), quantity=10)
+        seats.asks("change_seats", seats=12)
+        seats.awaits("change_subscription")
     if getattr(publisher.service.self_service, "cancel", ()):
         other = stage.subscribed()
         other.asks("cancel")
@@ -107,6 +115,49 @@ def test_every_call_has_version_content_type_and_token(tour, check):
         )
     else:
         check("HDR-010").not_applicable("the publisher sends no x-ms-correlationid")
+
+
+@requirement("HDR-018")
+@pytest.mark.parametrize("call", ["resolve", "activate"])
+def test_a_server_error_that_stays_is_given_up(microsoft, purchase, check, call):
+    """500 each time: the call is repeated a number of times, and then it is the buyer's turn to try again."""
+    with microsoft.disturbed(Answers(500), call=call) as fault:
+        page = purchase.visit()
+        purchase.complete()
+        microsoft.calms_down(lambda: fault.met, beyond=MANY)
+    tries = purchase.resolves if call == "resolve" else purchase.called(call)
+    purchase.buyer = purchase.buyer.fresh()
+    purchase.onboard()
+
+    if not fault.met:
+        check("HDR-018").undecided(f"{call} was not called", rests_on=[page.answer])
+        return
+    check("HDR-018").that(
+        fault.met <= MANY,
+        expected=f"at most {MANY} calls of {call} where each is answered 500",
+        actual=f"{fault.met} calls",
+        rests_on=[*tries[: MANY + 1], page.answer],
+    )
+
+
+@requirement("HDR-027")
+def test_a_busy_marketplace_is_asked_again_in_a_while(microsoft, purchase, check):
+    """503 with Retry-After: 1 when the token is to be resolved, then as always: the visit goes on."""
+    with microsoft.disturbed(Answers(503, headers={"retry-after": "1"}), call="resolve", times=1) as fault:
+        page = purchase.visit()
+        purchase.complete()
+    tries = purchase.resolves
+
+    if not fault.met:
+        check("HDR-027").undecided("resolve was not called", rests_on=[page.answer])
+        return
+    pause = (tries[1].at - tries[0].at).total_seconds() if len(tries) > 1 else 0.0
+    check("HDR-027").that(
+        any(each.status == 200 for each in tries) and pause > 0.9,
+        expected="resolve repeated 1 s after 503 or later, as told",
+        actual=briefly(tries, otherwise="no call") + (f"; repeated after {pause:.2f} s" if len(tries) > 1 else ""),
+        rests_on=[*tries, page.answer],
+    )
 
 
 @requirement("PVO-002")

@@ -1,13 +1,21 @@
 """What buyers see: a new purchase, an account to manage, visits that lead nowhere (theme LND; scenarios G01 to G14)."""
 
 from dataclasses import replace
+from urllib.parse import urlsplit
 
+import pytest
+
+from fulfillment_conformance.answers import Answer
+from fulfillment_conformance.emulator.faults import Answers
 from fulfillment_conformance.emulator.identity.settings import BUYER, COLLEAGUE, PERSONAL
 from fulfillment_conformance.emulator.offers import RESELLER
 from fulfillment_conformance.marketplace import Channel, Customer
 from fulfillment_conformance.marks import requirement
-from fulfillment_conformance.stage.calls import briefly, sent
-from fulfillment_conformance.stage.sign_in import sign_in_requests
+from fulfillment_conformance.stage.buyer import Page, same_form
+from fulfillment_conformance.stage.calls import briefly, sent, tells
+from fulfillment_conformance.stage.leaks import MARKED, told
+from fulfillment_conformance.stage.sign_in import buying_as, sign_in_requests
+from fulfillment_conformance.target import SubmitForm
 
 WORKER = replace(
     COLLEAGUE,
@@ -29,7 +37,7 @@ def test_the_landing_page_is_there_each_time(stage, purchase, check):
     Whether it does so each time, or keeps what the token stands for, is its own affair.
     """
     opened = [stage.scan(purchase, "GET") for _ in range(3)]
-    purchase.visit()
+    opened += [exchange for _ in ("visited", "reloaded") for exchange in _of_the_service(purchase.visit())]
     purchase.complete()
 
     if not purchase.resolves and not purchase.resolved:
@@ -40,6 +48,29 @@ def test_the_landing_page_is_there_each_time(stage, purchase, check):
         expected="an answer below 500 each time",
         actual=", ".join(str(each.status or each.error) for each in opened),
         rests_on=opened,
+    )
+
+
+@requirement("LND-040")
+def test_a_link_that_was_looked_at_works_all_the_same(stage, purchase, check):
+    """A link scanner's HEAD and GET and the buyer's own reload use nothing up: the purchase can be completed."""
+    untouched = stage.purchase()
+    untouched.visit()
+    untouched.complete()
+    twin = untouched.awaits("activate")
+    looks = [stage.scan(purchase, method) for method in ("HEAD", "GET")]
+    looks += [exchange for _ in ("visited", "reloaded") for exchange in _of_the_service(purchase.visit())]
+    page = purchase.complete()
+    activated = purchase.awaits("activate")
+
+    if not twin:
+        check("LND-040").undecided("a purchase whose link nobody has looked at is not activated either")
+        return
+    check("LND-040").that(
+        any(call.status == 200 for call in activated),
+        expected="the purchase activated, as one whose link was opened once",
+        actual=briefly(activated, otherwise=f"no activate call; {purchase.course}"),
+        rests_on=[*looks, page.answer, *activated, *twin],
     )
 
 
@@ -95,14 +126,8 @@ def test_the_page_shows_what_was_bought_and_who_buys(publisher, purchase, check)
 def test_the_contact_address_is_the_buyers_own(stage, microsoft, publisher, check):
     """Filled in from mail for Entra users, from the user principal name for personal accounts; and it can be given."""
     rows = ("LND-020", "LND-021")
-    buys = Customer(
-        email=PERSONAL.user_principal_name,
-        object_id=PERSONAL.object_id,
-        tenant_id=PERSONAL.tenant_id,
-        puid=PERSONAL.puid,
-    )
     with microsoft.knowing(WORKER):
-        at_work, at_home = stage.purchase(), stage.purchase(beneficiary=buys)
+        at_work, at_home = stage.purchase(), stage.purchase(beneficiary=buying_as(PERSONAL))
         at_work.buyer.sign_in_as(WORKER.name)
         at_home.buyer.sign_in_as(PERSONAL.name)
         pages = {customer.id: customer.visit_as_shown() for customer in (at_work, at_home)}
@@ -146,10 +171,11 @@ def test_the_contact_address_is_the_buyers_own(stage, microsoft, publisher, chec
 
 
 @requirement("LND-015", "LND-016", "LND-017")
-def test_managing_an_active_subscription_is_no_new_purchase(subscribed, check):
+def test_managing_an_active_subscription_is_no_new_purchase(stage, subscribed, check):
     """*Manage account*: sign-in as always, the account's page, no activate call, the account as it was."""
     page = subscribed.manage()
     effect = subscribed.effects().understood()
+    offered = _sends_the_form_of_new_purchases(stage, subscribed)
     activated = subscribed.called("activate")
     known = [subscribed.id, subscribed.subscription.name, subscribed.subscription.plan_id]
     status = page.answer.status_code
@@ -165,9 +191,10 @@ def test_managing_an_active_subscription_is_no_new_purchase(subscribed, check):
         else:
             check("LND-015").that(
                 page.opened and not activated and not changes,
-                expected="a page, no activate call, no change of the account",
-                actual=f"{status}; " + ("; ".join(changes) or "no change"),
-                rests_on=[page.answer, *effect.evidence()],
+                expected="a page, no activate call, no change of the account, and no form that activates it again",
+                actual=f"{status}; {briefly(activated, otherwise='no activate call')}"
+                f"{' when the form on the page was sent' if offered else ''}; " + ("; ".join(changes) or "no change"),
+                rests_on=[page.answer, *effect.evidence(), *activated],
             )
         if page.elsewhere:
             check("LND-017").undecided(page.elsewhere, rests_on=[page.answer])
@@ -201,10 +228,11 @@ def test_what_comes_next_is_for_a_person_to_read(purchase, check):
 
 
 @requirement("LND-027")
-def test_the_landing_page_without_token_helps(stage, microsoft, publisher, purchase, check):
-    """No token: a page below 500, and the marketplace is not asked to resolve nothing."""
+@pytest.mark.parametrize("query", ["", "token="], ids=["none", "empty"])
+def test_the_landing_page_without_token_helps(stage, microsoft, publisher, purchase, check, query):
+    """No token, or an empty one: a page below 500 that ends somewhere, and the marketplace is not asked for nothing."""
     mark = microsoft.mark
-    page = stage.new_buyer().open(publisher.service.landing_page, "landing page without token")
+    page = stage.new_buyer().open(_with(publisher.service.landing_page, query), "landing page without token")
     empty = microsoft.called("resolve", since=mark)
     purchase.visit()
     purchase.complete()
@@ -217,11 +245,11 @@ def test_the_landing_page_without_token_helps(stage, microsoft, publisher, purch
         check("LND-027").undecided(page.elsewhere, rests_on=[page.answer])
         return
     check("LND-027").that(
-        status is not None and status < 500 and not empty,
-        expected="a page below 500 and no resolve call",
-        actual=f"{status or page.answer.error}; {briefly(empty, otherwise='no resolve call')}",
+        status is not None and status < 500 and not empty and not page.problem and bool(page.text or page.scripted),
+        expected="a page below 500 with something on it, and no resolve call",
+        actual=f"{page.problem or status or page.answer.error}{'' if page.text else ', nothing on the page'}; "
+        f"{briefly(empty, otherwise='no resolve call')}",
         rests_on=[page.answer, *empty],
-        notes=[page.problem] if page.problem else [],
     )
 
 
@@ -236,6 +264,7 @@ def test_a_visit_to_a_suspended_or_cancelled_subscription_gives_no_access(stage,
         visited = customer.manage()
         resolved, status = customer.resolved, visited.answer.status_code
         effect = customer.effects()
+        _sends_the_form_of_new_purchases(stage, customer)
         activated = customer.called("activate")
         account = customer.account()
         state = customer.subscription.status.value
@@ -255,6 +284,34 @@ def test_a_visit_to_a_suspended_or_cancelled_subscription_gives_no_access(stage,
         )
 
 
+@requirement("LND-041")
+@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("call", ["resolve", "activate"])
+def test_a_failure_is_told_in_words_for_buyers(microsoft, purchase, check, call, status):
+    """The marketplace refuses or fails, with a marked text: it is on no page, and neither is a trace of the program."""
+    failure = {"error": {"code": "Failed", "message": MARKED}}
+    with microsoft.disturbed(Answers(status, failure), call=call) as fault:
+        pages = [purchase.visit(), purchase.complete()]
+    way = [exchange for page in pages for exchange in _of_the_service(page)]
+    purchase.buyer = purchase.buyer.fresh()
+    purchase.onboard()
+    found = told(way)
+
+    if not fault.met:
+        check("LND-041").undecided(f"{call} was not called", rests_on=way)
+        return
+    elsewhere = next((page.elsewhere for page in pages if page.elsewhere), "")
+    if elsewhere and not found:
+        check("LND-041").undecided(elsewhere, rests_on=way)
+        return
+    check("LND-041").that(
+        not found,
+        expected=f"{call} answered {status}: pages that hold neither the marketplace's own text nor a trace",
+        actual=" and ".join(found) or f"nothing of the kind on a page answered {pages[-1].answer.status_code}",
+        rests_on=way,
+    )
+
+
 @requirement("LND-037", "REG-015")
 def test_the_publishers_own_query_is_kept_and_the_token_leaves_the_address(stage, publisher, purchase, check):
     """The landing page may have parameters of its own; the token does not stay in the address bar."""
@@ -262,10 +319,13 @@ def test_the_publishers_own_query_is_kept_and_the_token_leaves_the_address(stage
     plain.visit()
     plain.complete()
     page = purchase.visit(alongside="campaign=spring")
-    purchase.complete()
+    completed = purchase.complete()
+    if not publisher.made_by_script and tells(completed.url, purchase.token):
+        page = completed
     shown = page.url
     resolved = [call for call in purchase.resolves if sent(call, "x-ms-marketplace-token") == purchase.token]
-    referers = [each for each in purchase.buyer.history[1:] if "token=" in (sent(each, "referer") or "")]
+    referers = [each for each in purchase.buyer.history[1:] if tells(sent(each, "referer") or "", purchase.token)]
+    in_sight = tells(shown, purchase.token)
 
     if plain.resolved:
         check("REG-015").that(
@@ -278,15 +338,15 @@ def test_the_publishers_own_query_is_kept_and_the_token_leaves_the_address(stage
         check("REG-015").undecided("without such a parameter the token is not resolved either", rests_on=plain.resolves)
     if not resolved:
         check("LND-037").undecided("the page did not resolve the token", rests_on=[page.answer])
-    elif "token=" in shown and "history." in page.html and publisher.service.browser:
+    elif in_sight and "history." in page.html and publisher.service.browser:
         check("LND-037").not_applicable("the page cleans its address by script, which is looked at in the browser")
-    elif "token=" in shown and "history." in page.html:
+    elif in_sight and "history." in page.html:
         check("LND-037").untestable("publisher.browser: the page may clean its address by script; ask for a look at it")
     else:
         check("LND-037").that(
-            "token=" not in shown and not referers,
+            not in_sight and not referers,
             expected="the page that is shown in the end has an address without the token, and no Referer holds it",
-            actual="the token is in the address" if "token=" in shown else f"{len(referers)} Referers with the token",
+            actual="the token is in the address" if in_sight else f"{len(referers)} Referers with the token",
             rests_on=[page.answer, *referers],
         )
 
@@ -317,14 +377,20 @@ def test_the_landing_page_manages_automatically_activated_subscriptions(stage, p
 
 @requirement("GET-038")
 def test_names_are_shown_escaped_whatever_they_hold(stage, publisher, check):
-    """Markup, emoji and three hundred characters in the name, no e-mail: page and webhook work, nothing is injected."""
-    markup = "<script>alert('conformance')</script><b>Ünïcode 🚀</b>"
+    """Markup, emoji and three hundred characters in the name, no e-mail: page and webhook work, nothing is injected.
+
+    It is looked for in every page of the purchase's life, in text and in attributes.
+    """
+    markup = "<script>alert('conformance')</script><b>Ünïcode 🚀</b>\" data-conformance='1' "
     nobody = Customer(email=None, object_id=BUYER.object_id, tenant_id=BUYER.tenant_id)
     plain, odd = stage.subscribed(), stage.purchase(name=markup + "x" * (300 - len(markup)), beneficiary=nobody)
     page = odd.visit()
     odd.complete()
     resolved = odd.resolves
     activated = odd.awaits("activate")
+    shown = list(odd.buyer.history)
+    if activated:
+        shown += odd.manage().way
     taken = publisher.receives(plain.suspend())
     answer = publisher.receives(odd.suspend()) if odd.subscription.status == "Subscribed" else None
 
@@ -332,17 +398,43 @@ def test_names_are_shown_escaped_whatever_they_hold(stage, publisher, check):
         reason = "the publisher does not work with an ordinary name either"
         check("GET-038").undecided(reason, rests_on=[taken, page.answer])
         return
-    injected = [part for part in ("<script>alert('conformance')", "<b>Ünïcode") if part in page.html]
+    injected = [each for each in shown if each.receiver == "publisher" and _holds_markup(each)]
     works = bool(activated) and answer is not None and answer.is_success
     if page.elsewhere and works and not injected:
         check("GET-038").undecided(page.elsewhere, rests_on=[page.answer, *activated, answer])
         return
     check("GET-038").that(
         not injected and page.opened and works,
-        expected="a page that holds the name escaped or not at all, activation, and events as usual",
-        actual=f"page {page.answer.status_code}{', the markup as it is' if injected else ''}; "
+        expected="pages that hold the name escaped or not at all, activation, and events as usual",
+        actual=f"page {page.answer.status_code}"
+        f"{''.join(f', the markup as it is on {urlsplit(each.url).path}' for each in injected[:1])}; "
         f"{briefly(activated, otherwise='no activate call')}; Suspend answered {answer.status_code if answer else '-'}",
-        rests_on=[page.answer, *activated, *([answer] if answer else [])],
+        rests_on=[page.answer, *injected, *activated, *([answer] if answer else [])],
+    )
+
+
+@requirement("GET-038")
+def test_addresses_are_shown_escaped(stage, purchase, check):
+    """An e-mail address may hold markup between quotation marks; the page shows it as text, or not at all."""
+    address = "\"<script>alert('conformance')</script>\"@contoso-customer.example"
+    odd = stage.purchase(beneficiary=Customer(email=address, object_id=BUYER.object_id, tenant_id=BUYER.tenant_id))
+    page = odd.visit()
+    purchase.visit()
+    purchase.complete()
+    shown = [each for each in odd.buyer.history if each.receiver == "publisher"]
+    injected = [each for each in shown if _holds_markup(each)]
+
+    if not purchase.resolves or not odd.resolves:
+        check("GET-038").undecided("the page did not resolve the token", rests_on=[page.answer])
+        return
+    if page.elsewhere and not injected:
+        check("GET-038").undecided(page.elsewhere, rests_on=[page.answer])
+        return
+    check("GET-038").that(
+        not injected and page.opened,
+        expected="a page that holds the address escaped or not at all",
+        actual=f"page {page.answer.status_code}{', the markup as it is' if injected else ''}",
+        rests_on=[page.answer, *injected],
     )
 
 
@@ -381,3 +473,34 @@ def test_a_resellers_purchase_is_set_up_by_the_customer(stage, publisher, check)
         check("CSP-004").untestable("publisher.state.tenant: nothing shows whose the account is")
     else:
         check("CSP-004").equals(account.tenant, customer.subscription.beneficiary.tenant_id)
+
+
+def _of_the_service(page):
+    """Return what the publisher has answered on the way to a page."""
+    return [each for each in page.way if each.receiver == "publisher"]
+
+
+def _with(address, query):
+    """Return an address with a query added to its own."""
+    return f"{address}{'&' if urlsplit(address).query else '?'}{query}" if query else address
+
+
+def _holds_markup(exchange):
+    """Whether the markup of a name has become part of a page."""
+    page = Page(Answer(exchange), exchange.url)
+    raw = ("<script>alert('conformance')", "<b>Ünïcode")
+    is_html = "html" in str(page.answer.header("content-type").value)
+    return is_html and (any(part in page.html for part in raw) or bool(page.tree.select("[data-conformance]")))
+
+
+def _sends_the_form_of_new_purchases(stage, customer):
+    """Send the form by which new purchases are set up, if the customer's page has it; tell whether it has."""
+    steps = customer.publisher.service.onboarding
+    if not steps or not all(isinstance(step, SubmitForm) for step in steps):
+        return False
+    other = stage.purchase()
+    if not same_form(customer.page, other.visit(), steps[0].submit):
+        return False
+    customer.complete()
+    customer.effects()
+    return True

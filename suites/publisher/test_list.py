@@ -4,7 +4,7 @@ import pytest
 
 from fulfillment_conformance.emulator.faults import Rewrites
 from fulfillment_conformance.marks import requirement
-from fulfillment_conformance.stage.calls import answered, brief, briefly
+from fulfillment_conformance.stage.calls import answered, briefly
 from fulfillment_conformance.stage.microsoft import kind_of
 
 WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
@@ -64,7 +64,7 @@ def test_an_empty_list_without_a_body_is_no_failure(microsoft, reconcile, check)
     )
 
 
-@requirement("LST-019", "LST-020")
+@requirement("LST-019", "LST-020", "ACT-022")
 def test_what_the_list_holds_besides_is_left_alone(stage, microsoft, publisher, reconcile, check):
     """Cancelled and pending entries, another offer's, an invented status: no failure, nothing done with the other's."""
     foreign = stage.purchase((offer := stage.unrelated_offer(), offer.plans[0]))
@@ -96,9 +96,16 @@ def test_what_the_list_holds_besides_is_left_alone(stage, microsoft, publisher, 
     ]
 
     if not calls or not twin.is_success:
-        for each in check.each("LST-019", "LST-020"):
+        for each in check.each("LST-019", "LST-020", "ACT-022"):
             each.undecided("the publisher does not read an ordinary list either", rests_on=[answer, twin])
         return
+    started = [call for call in pending.calls() if call.method != "GET"]
+    check("ACT-022").that(
+        not started,
+        expected="no activate call for a purchase in the list whose buyer has not come yet",
+        actual=briefly(started, otherwise="none"),
+        rests_on=[*calls, *started],
+    )
     check("LST-020").that(
         answer.is_success and not plans,
         expected="the list is read without failure, and no plans are asked for of what is cancelled",
@@ -110,26 +117,28 @@ def test_what_the_list_holds_besides_is_left_alone(stage, microsoft, publisher, 
         expected="no account and no activate, PATCH or DELETE for the subscription of another offer",
         actual=f"{briefly(acted, otherwise='no call')}; {account.status if account else 'no state page'}",
         rests_on=[answer, *acted, *([account.exchange] if account else [])],
-        notes=[f"pending all the while: {brief(call)}" for call in pending.calls() if call.method != "GET"],
     )
 
 
 @requirement("GET-034")
-def test_a_missed_event_is_made_up_for(publisher, subscribed, check):
-    """A suspension whose notification never came: reading the list, or the next visit, brings the publisher in line."""
+def test_a_missed_event_is_made_up_for(stage, publisher, check):
+    """A suspension and a cancellation whose notifications never came: the list, or the next visit, tells of them."""
     if not publisher.shows_state:
         check("GET-034").untestable(WITHOUT_STATE)
         return
-    subscribed.suspend()
-    looked = publisher.reconciles() if publisher.service.reconcile is not None else subscribed.manage().answer
-    account = subscribed.eventually(lambda now: now.status.value == "Suspended")
-
-    check("GET-034").that(
-        account.state.value == "Suspended",
-        expected="Suspended, as the marketplace has it",
-        actual=account.status,
-        rests_on=[looked, *subscribed.calls(), account.exchange],
-    )
+    suspended, cancelled = stage.subscribed(), stage.subscribed()
+    suspended.suspend()
+    cancelled.unsubscribe()
+    listed = publisher.reconciles() if publisher.service.reconcile is not None else None
+    for customer, state in ((suspended, "Suspended"), (cancelled, "Unsubscribed")):
+        looked = listed or customer.manage().answer
+        account = customer.eventually(lambda now, state=state: _shows(now, state))
+        check("GET-034").that(
+            _shows(account, state),
+            expected=f"{state}, as the marketplace has it",
+            actual=account.status,
+            rests_on=[looked, *customer.calls(), account.exchange],
+        )
 
 
 @requirement("GET-033")
@@ -180,3 +189,8 @@ def _last_page(microsoft, pages):
         if call.status == 200 and isinstance(body, dict) and not str(body.get("@nextLink") or "").strip():
             return call
     return None
+
+
+def _shows(account, state):
+    """Whether an account is in a state; who deletes what has ended shows nothing of it any more."""
+    return account.state.value == state or (state == "Unsubscribed" and account.state.absent)

@@ -1,10 +1,12 @@
 """What becomes of the purchase token: decoded once, resolved at the back end (theme RES; scenarios G01 to G08)."""
 
 import re
+from urllib.parse import urlencode, urlsplit
 
+from fulfillment_conformance.emulator.identity.settings import STRANGER
 from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import PURCHASE_TOKEN, briefly, document, sent
-from fulfillment_conformance.stage.sign_in import sign_in_requests
+from fulfillment_conformance.stage.sign_in import buying_as, sign_in_requests
 
 WAY_OUT = re.compile(r"azure[\s-]*portal|admin\s*cent(er|re)", re.IGNORECASE)
 """Where a buyer gets a fresh link (RES-024)."""
@@ -60,6 +62,66 @@ def test_the_token_of_the_landing_page_is_resolved_as_it_was_issued(purchase, ch
         )
     else:
         check("RES-004").undecided("the publisher did not call resolve", rests_on=[page.answer])
+
+
+@requirement("RES-025", "ACT-004")
+def test_each_visit_of_a_browser_is_about_the_token_it_came_with(stage, check):
+    """Somebody sets up one purchase and then, in the same browser, another: it is resolved and activated as well."""
+    first, second = stage.purchase(), stage.purchase()
+    first.visit()
+    first.complete()
+    before = first.awaits("activate")
+    second.buyer = first.buyer
+    second.visit()
+    page = second.complete()
+    calls = second.resolves
+    handed_over = [sent(call, PURCHASE_TOKEN) for call in first.resolves]
+
+    if first.token not in handed_over:
+        for each in check.each("RES-025", "ACT-004"):
+            each.undecided(f"not even the first purchase is resolved; {second.course}", rests_on=[page.answer])
+        return
+    check("RES-025").that(
+        second.token in handed_over,
+        expected="a resolve call with the token of the second visit",
+        actual=briefly(calls, otherwise=f"no resolve call; {second.course}")
+        + ("" if not calls else f" with {'that' if second.token in handed_over else 'another'} token"),
+        rests_on=[*calls, page.answer],
+    )
+    activated = second.awaits("activate")
+    if second.token not in handed_over or not before:
+        check("ACT-004").undecided("the first purchase is not activated, or the second not resolved", rests_on=before)
+        return
+    check("ACT-004").that(
+        bool(activated),
+        expected=f"POST /{second.id}/activate once the buyer has completed the landing page",
+        actual=briefly(activated, otherwise=f"no activate call; {second.course}"),
+        rests_on=[*calls, *activated, page.answer],
+    )
+
+
+@requirement("RES-025")
+def test_an_id_in_the_address_stands_for_no_purchase(stage, publisher, purchase, check):
+    """The address also names a subscription, in the usual words: only the token says what the visit is about."""
+    other = stage.purchase(beneficiary=buying_as(STRANGER))
+    named = urlencode(dict.fromkeys(("subscriptionId", "subscription_id", "subscription", "id"), other.id))
+    landing_page = publisher.service.landing_page
+    bare = f"{landing_page}{'&' if urlsplit(landing_page).query else '?'}{named}"
+    pages = [stage.new_buyer().open(bare, "landing page with an id"), purchase.visit(alongside=named)]
+    pages.append(purchase.complete())
+    effect = other.effects()
+    name = other.subscription.name
+
+    if not purchase.resolves:
+        check("RES-025").undecided("nothing shows that it is a landing page: no resolve call", rests_on=pages[1].way)
+        return
+    shown = [page for page in pages if page.shows(name)]
+    check("RES-025").that(
+        not effect.calls and not shown,
+        expected=f"nothing of {other.id}, whose token nobody has handed over: neither its name nor an activation",
+        actual=briefly(list(effect.calls), otherwise="no activation") + (f"; a page shows {name!r}" if shown else ""),
+        rests_on=[*(page.answer for page in pages), *effect.evidence()],
+    )
 
 
 @requirement("LND-028")

@@ -1,5 +1,6 @@
 """Single sign-on before activation: who may come in, and what is asked of them (LND, POL; scenarios G03, G11, G13)."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -7,13 +8,24 @@ import pytest
 from fulfillment_conformance.emulator.faults import Rewrites
 from fulfillment_conformance.emulator.identity.settings import PERSONAL, STRANGER
 from fulfillment_conformance.interruptions import CannotArrange, Precondition
-from fulfillment_conformance.marketplace import Customer
 from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import PURCHASE_TOKEN, briefly, claims, form, sent
 from fulfillment_conformance.stage.microsoft import kind_of
-from fulfillment_conformance.stage.sign_in import BASIC_SCOPES, bringing, brought_back, sign_in_requests
+from fulfillment_conformance.stage.sign_in import BASIC_SCOPES, bringing, brought_back, buying_as, sign_in_requests
 
 NO_SIGN_IN = "claims.sign_in: the buyer was not sent to Entra, and the target file does not say that he should be"
+
+NEIGHBOUR = replace(
+    PERSONAL,
+    name="neighbour",
+    object_id="00000000-0000-0000-4b7e-28d1c69f0a35",
+    display_name="Kim Akers",
+    given_name="Kim",
+    surname="Akers",
+    user_principal_name="kim.akers@outlook.example",
+    puid="00034001D2E3F4A6",
+)
+"""Somebody else with a personal account."""
 
 
 @pytest.fixture
@@ -50,13 +62,7 @@ def test_accounts_of_every_tenant_and_personal_ones_can_sign_in(stage, microsoft
     """The address is bound to no tenant, least of all the publisher's; a buyer with a personal account gets through."""
     own_tenant = microsoft.emulator.settings.identity.tenant_id.lower()
     segments = {request.tenant for request in requests}
-    buys = Customer(
-        email=PERSONAL.user_principal_name,
-        object_id=PERSONAL.object_id,
-        tenant_id=PERSONAL.tenant_id,
-        puid=PERSONAL.puid,
-    )
-    private = stage.purchase(beneficiary=buys)
+    private = stage.purchase(beneficiary=buying_as(PERSONAL))
     private.buyer.sign_in_as(PERSONAL.name)
     page = private.visit()
     private.complete()
@@ -284,14 +290,31 @@ def test_an_id_token_of_another_sign_in_signs_nobody_in(stage, microsoft, own_si
 
 
 @requirement("LND-031")
-def test_a_stranger_with_the_link_does_not_get_the_purchase(purchase, check):
-    """Signed in as a user of a tenant that neither uses nor pays for the purchase: the page asks or refuses."""
-    purchase.buyer.sign_in_as(STRANGER.name)
+@pytest.mark.parametrize("stranger", [STRANGER, PERSONAL], ids=["of another tenant", "with a personal account"])
+def test_a_stranger_with_the_link_does_not_get_the_purchase(purchase, check, stranger):
+    """Signed in as somebody who neither uses nor pays for the purchase: the page asks or refuses."""
+    purchase.buyer.sign_in_as(stranger.name)
     page = purchase.visit()
     purchase.complete()
+    _keeps_away(check, purchase, page, f"no activation by {stranger.name!r}, who is of none of the tenants concerned")
+
+
+@requirement("LND-031")
+def test_a_personal_account_is_told_from_others_of_its_tenant(stage, microsoft, check):
+    """All personal accounts are of one tenant: that somebody is of it as well does not make the purchase his."""
+    purchase = stage.purchase(beneficiary=buying_as(PERSONAL))
+    with microsoft.knowing(NEIGHBOUR):
+        purchase.buyer.sign_in_as(NEIGHBOUR.name)
+        page = purchase.visit()
+        purchase.complete()
+    _keeps_away(check, purchase, page, "no activation by somebody else with a personal account", owner=PERSONAL.name)
+
+
+def _keeps_away(check, purchase, page, expected, *, owner="buyer"):
+    """Decide whether somebody who should not have got a purchase has got it; its owner does afterwards."""
     activations = purchase.activations
     signed_in = sign_in_requests(purchase.buyer.history, page)
-    purchase.buyer = purchase.buyer.fresh()
+    purchase.buyer = purchase.buyer.fresh(owner)
     purchase.onboard()
 
     if not signed_in:
@@ -299,7 +322,7 @@ def test_a_stranger_with_the_link_does_not_get_the_purchase(purchase, check):
         return
     check("LND-031").that(
         not activations,
-        expected="no activation by a user of a foreign tenant",
+        expected=expected,
         actual=briefly(activations, otherwise=f"none; the page answered {page.answer.status_code}"),
         rests_on=[*(request.exchange for request in signed_in), page.answer, *activations],
     )

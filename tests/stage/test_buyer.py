@@ -11,7 +11,16 @@ from tests.scripted import Scripted, reply
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.emulator.identity import pages as entra_pages
 from fulfillment_conformance.exchange import Exchange, Party, header
-from fulfillment_conformance.stage.buyer import LONGEST_COOKIE, MOST_COOKIES, Buyer, Page, Request, forged
+from fulfillment_conformance.stage.buyer import (
+    LONGEST_COOKIE,
+    MOST_COOKIES,
+    Buyer,
+    Page,
+    Request,
+    forged,
+    forged_address,
+    same_form,
+)
 
 SITE, ENTRA = "https://isv.example", "https://login.example"
 SIGN_IN = f"{ENTRA}/common/oauth2/v2.0/authorize"
@@ -552,3 +561,51 @@ def test_no_other_form_submits_itself(address: str, status: int, text: str) -> N
 def test_texts_are_exchanged_at_any_depth(value: Any, result: Any) -> None:
     assert forged(value, {"mine": "theirs"}) == result
     assert forged("mine", None) == "mine"
+
+
+ID, ANOTHER = "37f9dea2-4345-438f-b0bd-03d40d28c7e0", "74dfb4db-c193-4891-827d-eb05fbdc64b0"
+
+
+@pytest.mark.parametrize(
+    ("url", "result"),
+    [
+        (f"{SITE}/a/{ID}/b", f"{SITE}/a/{ANOTHER}/b"),
+        (f"{SITE}/a?id={ID}&x&y=1", f"{SITE}/a?id={ANOTHER}&x&y=1"),
+        (f"{SITE}/a/b%20c?d=b+c", f"{SITE}/a/d%2Fe?d=d%2Fe"),
+        (f"{SITE}/a-{ID}", f"{SITE}/a-{ID}"),
+        (SITE, SITE),
+    ],
+)
+def test_whole_parts_of_an_address_are_exchanged(url: str, result: str) -> None:
+    assert forged_address(url, {ID: ANOTHER, "b c": "d/e"}) == result
+    assert forged_address(url, None) == url
+
+
+def test_a_forms_address_is_forged_as_well() -> None:
+    it, script = buyer(pages(home=(200, f"<form method=post action=/confirm/{ID}></form>", {})))
+    it.open(f"{SITE}/home")
+    it.submit("form", {}, forging={ID: ANOTHER})
+
+    assert script.last.url == f"{SITE}/confirm/{ANOTHER}"
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (f"<form action=/confirm/{ANOTHER}><input name=b><input name=a></form>", True),
+        ("<form action=/cancel><input name=a><input name=b></form>", False),
+        (f"<form action=/confirm/{ID}><input name=a></form>", False),
+        ("<p>nothing</p>", False),
+    ],
+)
+def test_a_form_is_the_same_whatever_it_is_about(other: str, same: bool) -> None:
+    form = f"<form action=/confirm/{ID}><input name=a><input name=b value=1></form>"
+    it, _ = buyer(pages(one=(200, form, {}), other=(200, other, {})))
+
+    assert same_form(it.open(f"{SITE}/one"), it.open(f"{SITE}/other"), "form") is same
+
+
+def test_no_form_is_like_no_form() -> None:
+    it, _ = buyer(pages())
+
+    assert not same_form(it.open(f"{SITE}/one"), it.open(f"{SITE}/other"), "form")

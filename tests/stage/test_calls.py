@@ -15,10 +15,12 @@ from fulfillment_conformance.stage.calls import (
     briefly,
     claims,
     document,
+    error_code,
     form,
     query,
     refused_for_its_values,
     sent,
+    tells,
 )
 
 SUBSCRIPTIONS = "https://market.example/api/saas/subscriptions"
@@ -99,6 +101,29 @@ def test_claims_are_read_without_looking_at_the_signature() -> None:
 )
 def test_a_call_is_named_in_a_few_words(url: str, status: int | None, words: str) -> None:
     assert brief(call(url, status=status)) == words
+
+
+def test_a_refused_call_is_named_with_the_code_of_its_error() -> None:
+    refused = call(status=400, body=b'{"error": {"code": "PlanMismatch"}}')
+
+    assert brief(refused) == "PATCH / -> 400 PlanMismatch"
+    assert error_code(call(status=200, body=refused.response_body)) == ""
+    for body in (b"[]", b'{"error": "no"}', b'{"error": {"code": 7}}', b"<html>"):
+        assert error_code(call(status=500, body=body)) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("https://isv.example/?t=a%2Bb%2Fc%3D", True),
+        ("https://isv.example/?t=a%252Bb%252Fc%253D", True),
+        ("https://isv.example/a+b/c=", True),
+        ("a b/c=", True),
+        ("https://isv.example/?csrf_token=1", False),
+    ],
+)
+def test_a_purchase_token_is_found_in_whatever_encoding_of_addresses(text: str, found: bool) -> None:
+    assert tells(text, "a+b/c=") is found
 
 
 def test_several_calls_are_named_and_none_said() -> None:

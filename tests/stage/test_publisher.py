@@ -123,6 +123,8 @@ def test_a_word_that_nobody_has_explained_means_neither_access_nor_none(word: An
     [
         (500, "the account was answered 500, which tells nothing of it; expected 200, or 404"),
         (429, "the account was answered 429, which tells nothing of it; expected 200, or 404"),
+        (401, "the account was answered 401, which .* or 404 where there is none, and no sign-in"),
+        (302, "the account was answered 302, which"),
         (None, "the account was answered with nothing: ConnectError: refused, which tells"),
     ],
 )
@@ -134,7 +136,7 @@ def test_an_answer_that_tells_nothing_means_neither_access_nor_none(status: int 
         _ = account.gives_access
 
 
-@pytest.mark.parametrize("status", [404, 410, 401, 302])
+@pytest.mark.parametrize("status", [404, 410, 400, 204])
 def test_an_account_that_is_not_there_gives_no_access(status: int) -> None:
     account = World(status=status, state=STATE).publisher.account("s")
 
@@ -340,6 +342,12 @@ def test_secrets_in_addresses_are_found_by_their_names(name: str) -> None:
 
     assert World(**addresses).publisher.secrets_in_addresses() == [name.upper(), name]
     assert World(webhook="https://isv.example/?tenant=1&encode=2").publisher.secrets_in_addresses() == []
+
+
+def test_hyphens_make_no_other_name_of_a_secret() -> None:
+    world = World(landing_page="https://isv.example/?Api-Key=1", webhook="https://isv.example/?xFunctionsKey=1")
+
+    assert world.publisher.secrets_in_addresses() == ["Api-Key", "xFunctionsKey"]
 
 
 def test_a_certificate_is_trusted_as_the_target_file_says(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from fulfillment_conformance.emulator.identity.settings import PERSONAL, STRANGER
 from fulfillment_conformance.stage.buyer import FORM, Request
-from fulfillment_conformance.stage.sign_in import bringing, brought_back
+from fulfillment_conformance.stage.sign_in import bringing, brought_back, buying_as
 
 CALLBACK = "https://isv.example/signed-in"
 
@@ -30,3 +31,10 @@ def test_fields_are_read_from_where_they_are_brought(answer: Request, fields: di
 )
 def test_other_fields_go_the_same_way(answer: Request, otherwise: Request) -> None:
     assert bringing(answer, {"code": "a+b"}) == otherwise
+
+
+def test_a_user_buys_under_his_address_in_his_tenant() -> None:
+    stranger, personal = buying_as(STRANGER), buying_as(PERSONAL)
+
+    assert (stranger.email, stranger.tenant_id) == (STRANGER.mail, STRANGER.tenant_id)
+    assert (personal.email, personal.object_id) == (PERSONAL.user_principal_name, PERSONAL.object_id)

@@ -4,13 +4,14 @@ Only addresses that the target file names, and the emulator's own, are ever open
 looked at no further.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import unescape
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlencode, urljoin, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
@@ -24,6 +25,8 @@ FORM = "application/x-www-form-urlencoded"
 
 REDIRECTS = 20
 """How many redirects a browser follows before it calls them a loop."""
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 READING_SECONDS = 3.0
 """Seconds of this machine's work that a page may cost."""
@@ -197,7 +200,7 @@ class Buyer:
     ) -> Page:
         """Submit a form of the page just shown: its own fields, hidden ones included, with `fields` filled in.
 
-        Values that `forging` names are exchanged for others before anything is sent.
+        Values that `forging` names are exchanged for others before anything is sent, also in the form's address.
         """
         assert self.page is not None, "no page has been opened"
         form = _form(self.page, selector)
@@ -205,7 +208,9 @@ class Buyer:
             self.page.problem = f"the page at {self.page.url} has no form that matches {selector!r}"
             return self.page
         values: dict[str, str] = forged(_fields(form) | dict(fields), forging)
-        action = _joined(self.page.url, unescape(str(form.get("action") or "")) or self.page.url)
+        action = forged_address(
+            _joined(self.page.url, unescape(str(form.get("action") or "")) or self.page.url), forging
+        )
         if str(form.get("method") or "get").lower() == "post":
             body = urlencode(values).encode()
             return self._go(Request("POST", action, body, FORM), purpose)
@@ -368,6 +373,37 @@ def forged(value: Any, forging: Mapping[str, str] | None) -> Any:
     if isinstance(value, Mapping):
         return {name: forged(inner, forging) for name, inner in value.items()}
     return [forged(inner, forging) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def forged_address(url: str, forging: Mapping[str, str] | None) -> str:
+    """Return an address with some segments of its path and values of its query exchanged for others."""
+    if not forging:
+        return url
+    parts = urlsplit(url)
+    path = "/".join(
+        quote(forging[name], safe="") if (name := unquote(each)) in forging else each for each in parts.path.split("/")
+    )
+    query = "&".join(
+        f"{name}{equals}{quote_plus(forging[given])}"
+        if (given := unquote_plus(value)) in forging
+        else f"{name}{equals}{value}"
+        for name, equals, value in (each.partition("=") for each in parts.query.split("&"))
+    )
+    return parts._replace(path=path, query=query).geturl()
+
+
+def same_form(page: Page, other: Page, selector: str) -> bool:
+    """Whether two pages have the same form where a selector finds one: same address, ids apart, and same fields."""
+    here, there = _kind_of_form(page, selector), _kind_of_form(other, selector)
+    return here is not None and here == there
+
+
+def _kind_of_form(page: Page, selector: str) -> tuple[str, frozenset[str]] | None:
+    form = _form(page, selector)
+    if form is None:
+        return None
+    path = urlsplit(_joined(page.url, unescape(str(form.get("action") or "")))).path
+    return _ID.sub("", path), frozenset(_fields(form))
 
 
 def _sent_by_itself(answer: Answer) -> tuple[str, dict[str, str]] | None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import jwt
 
@@ -63,19 +63,33 @@ def claims(token: str) -> Mapping[str, Any]:
     return found
 
 
+def tells(text: str, token: str) -> bool:
+    """Whether a text, an address perhaps, holds a purchase token: as it is, or percent-encoded once or twice."""
+    once = unquote(text)
+    return any(token in each or token.replace("+", " ") in each for each in (text, once, unquote(once)))
+
+
 def refused_for_its_values(call: Exchange) -> str:
     """Say why activate was refused, if it was for the plan or the seats that its body names (ACT-006); else nothing."""
-    error = answered(call)
-    error = error.get("error") if isinstance(error, dict) else None
-    if call.status != 400 or not isinstance(error, dict) or error.get("code") not in VALUES_REFUSED:
+    if call.status != 400 or error_code(call) not in VALUES_REFUSED:
         return ""
-    return f"{error.get('message')} The live service was seen not to look at the body: --profile observed does not"
+    said = answered(call)["error"].get("message")
+    return f"{said} The live service was seen not to look at the body: --profile observed does not"
+
+
+def error_code(call: Exchange) -> str:
+    """Return the code of the error that a call was refused with, empty where there is none."""
+    document = answered(call)
+    error = document.get("error") if isinstance(document, dict) and (call.status or 0) >= 400 else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, str) else ""
 
 
 def brief(call: Exchange) -> str:
     """Name a call in a few words: method, path from the subscription on, and what it was answered."""
     path = urlsplit(call.url).path.removeprefix("/api/saas/subscriptions")
-    return f"{call.method} {path or '/'} -> {call.status if call.status is not None else call.error}"
+    answer = " ".join(filter(None, (str(call.status), error_code(call)))) if call.status is not None else call.error
+    return f"{call.method} {path or '/'} -> {answer}"
 
 
 def briefly(calls: list[Exchange], *, otherwise: str) -> str:

@@ -16,7 +16,7 @@ from fulfillment_conformance.emulator.faults import Planned
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import CannotArrange, NotClaimed, NotUnderstood, Precondition
 from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Operation, Plan, Refused, Subscription
-from fulfillment_conformance.stage.buyer import Buyer, Page, Request, forged
+from fulfillment_conformance.stage.buyer import Buyer, Page, Request, forged, forged_address
 from fulfillment_conformance.stage.by_hand import ask
 from fulfillment_conformance.stage.calls import PURCHASE_TOKEN, refused_for_its_values, sent
 from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about
@@ -289,13 +289,23 @@ class Customer:
         self.buyer = self.buyer.fresh(account)
         return self.visit()
 
-    def asks(self, wish: str, *, plan: str = "", seats: int | None = None) -> Page:
+    def asks(
+        self,
+        wish: str,
+        *,
+        plan: str = "",
+        seats: int | None = None,
+        account: str = "buyer",
+        forging: Mapping[str, str] | None = None,
+    ) -> Page:
         """Ask for a change on the publisher's own pages.
 
         Args:
             wish: `change_plan`, `change_seats` or `cancel`, as in the target file.
             plan: the plan that is wanted.
             seats: the number of seats that is wanted.
+            account: who signs in at Entra for that.
+            forging: values that are exchanged for others in what is sent.
 
         Raises:
             NotClaimed: the publisher does not offer it.
@@ -303,10 +313,11 @@ class Customer:
         steps = getattr(self.publisher.service.self_service, wish, ())
         if not steps:
             raise NotClaimed(f"publisher.self_service.{wish}: the target file says of no way to do it")
-        self.manage()
+        self.manage(account)
         self.remember()
         now = self.subscription
-        self.page = self._take(steps, self.buyer, plan or now.plan_id, now.quantity if seats is None else seats, None)
+        seats = now.quantity if seats is None else seats
+        self.page = self._take(steps, self.buyer, plan or now.plan_id, seats, forging)
         return self.page
 
     def _take(
@@ -329,7 +340,7 @@ class Customer:
             if isinstance(step, SubmitForm):
                 tab.submit(step.submit, filled(step.fields, known), forging=forging)
             elif isinstance(step, Post):
-                url = urljoin(landing_page, filled(step.post, known))
+                url = forged_address(urljoin(landing_page, filled(step.post, known)), forging)
                 if step.json_body is not None:
                     body = json.dumps(forged(filled(step.json_body, known), forging)).encode()
                     tab.post(url, body, "application/json")

@@ -25,11 +25,13 @@ ACCEPTANCE_SECONDS = 10.0
 
 SECRET_PARAMETERS = frozenset(
     {"code", "key", "sig", "token", "secret", "apikey", "api_key", "access_token", "password", "sv", "subscription-key"}
+    | {"auth", "authorization", "pwd", "passwd", "x-functions-key", "functionkey", "accesskey", "signature"}
+    | {"client_secret", "webhook_secret", "authtoken", "bearer", "credential"}
 )
-"""Query parameters that carry a secret in a URL (REG-006)."""
+"""Query parameters that carry a secret in a URL (REG-006); hyphens and underscores make no difference."""
 
-TOO_BUSY: Final = frozenset({408, 429})
-"""Refusals that tell of the moment, not of the account."""
+SAY_NOTHING: Final = frozenset({301, 302, 303, 307, 308, 401, 403, 407, 408, 429})
+"""Answers that tell of the moment or of who asks, not of the account."""
 
 WORDS: Final = tuple(status.value for status in SubscriptionStatus)
 """Microsoft's words for the state of a subscription."""
@@ -68,7 +70,7 @@ class Account:
     def tells_nothing(self) -> bool:
         """Whether the look was answered by nothing, or by a status that tells of the moment and not of the account."""
         answered = self.exchange.status
-        return answered is None or answered >= 500 or answered in TOO_BUSY
+        return answered is None or answered >= 500 or answered in SAY_NOTHING
 
     @property
     def unclear(self) -> str:
@@ -77,7 +79,8 @@ class Account:
             answered = self.exchange.status
             return (
                 f"publisher.state.get: the account was answered {answered or f'with nothing: {self.exchange.error}'}, "
-                "which tells nothing of it; expected 200, or 404 where there is none; look into the service's log"
+                "which tells nothing of it; expected 200, or 404 where there is none, and no sign-in; look into the "
+                "service's log"
             )
         if self.status.absent or self.status.value in WORDS:
             return ""
@@ -204,7 +207,7 @@ class Publisher:
         """Return the names of query parameters that look like secrets in the landing page's and webhook's address."""
         queries = [urlsplit(address).query for address in (self.service.landing_page, self.service.webhook)]
         names = [name for query in queries for name, _ in parse_qsl(query, keep_blank_values=True)]
-        return [name for name in names if name.lower() in SECRET_PARAMETERS]
+        return [name for name in names if _bare(name) in map(_bare, SECRET_PARAMETERS)]
 
     def trust(self) -> ssl.SSLContext:
         """Return a TLS context that checks the publisher's certificate as the target file says."""
@@ -316,6 +319,10 @@ def _at(body: Any, pointer: str | None) -> Any:
 def _in_the_file(word: Any) -> str:
     """Return a status as the target file names it: text as it is, `true`, `null` and numbers as JSON writes them."""
     return word if isinstance(word, str) else json.dumps(word)
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def _number(value: Any) -> Any:

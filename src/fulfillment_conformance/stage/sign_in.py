@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
 
 from fulfillment_conformance.answers import Answer
+from fulfillment_conformance.emulator.identity.settings import User
 from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.marketplace import Customer
 from fulfillment_conformance.stage.buyer import Page, Request
 
 BASIC_SCOPES = frozenset({"openid", "profile", "email", "offline_access", "user.read"})
@@ -52,6 +54,13 @@ class SignInRequest:
     def prompt(self) -> str:
         """What `prompt` says."""
         return self.parameters.get("prompt", "")
+
+
+def buying_as(user: User) -> Customer:
+    """Return one of Entra's users as a customer of the marketplace."""
+    return Customer(
+        email=user.mail or user.user_principal_name, object_id=user.object_id, tenant_id=user.tenant_id, puid=user.puid
+    )
 
 
 def brought_back(answer: Request) -> dict[str, str]:

@@ -9,12 +9,15 @@ from fulfillment_conformance.reference_publisher.defects import (
     addresses,
     api_use,
     changes,
+    failures,
+    forms,
     in_the_browser,
     landing_page,
     lifecycle,
     misreadings,
     own_changes,
     payload,
+    visits,
     webhook_authentication,
 )
 from fulfillment_conformance.reference_publisher.defects.registry import Defect, UnknownDefect, named, registered
@@ -26,6 +29,8 @@ __all__ = [
     "addresses",
     "api_use",
     "changes",
+    "failures",
+    "forms",
     "in_the_browser",
     "landing_page",
     "lifecycle",
@@ -34,5 +39,6 @@ __all__ = [
     "own_changes",
     "payload",
     "registered",
+    "visits",
     "webhook_authentication",
 ]

@@ -10,6 +10,12 @@ def registers_a_key_in_an_address(publisher: ReferencePublisher) -> None:
     replace(publisher, "webhook_address", f"{publisher.webhook_address}?code=a-function-key")
 
 
+@defect("registers-a-key-by-another-name", breaks=["REG-006"])
+def registers_a_key_by_another_name(publisher: ReferencePublisher) -> None:
+    """The webhook's address holds the key of the function that serves it, as a header would be called."""
+    replace(publisher, "webhook_address", f"{publisher.webhook_address}?x-functions-key=a-function-key")
+
+
 @defect(
     "registers-an-address-with-a-fragment",
     breaks=[

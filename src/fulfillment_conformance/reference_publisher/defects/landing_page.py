@@ -227,7 +227,7 @@ def activates_what_is_suspended(publisher: ReferencePublisher) -> None:
     replace(publisher.landing, "present", present_as_new)
 
 
-@defect("fails-on-a-second-confirmation", breaks=["LND-036"])
+@defect("fails-on-a-second-confirmation", breaks=["ACT-025", "LND-036"])
 def fails_on_a_second_confirmation(publisher: ReferencePublisher) -> None:
     """Confirming the same purchase twice ends in a server error."""
     set_up = publisher.landing.set_up
@@ -376,6 +376,15 @@ def looks_at_no_state(publisher: ReferencePublisher) -> None:
     """Entra's answer is taken whatever state it has, and neither a nonce nor a code verifier binds it to a browser."""
     if publisher.sign_in is not None:
         _redeeming(publisher.sign_in, lambda _flow, _answer: True, bound=False)
+
+
+@defect("takes-answers-without-state", breaks=["LND-038"])
+def takes_answers_without_state(publisher: ReferencePublisher) -> None:
+    """Entra's answer is taken if it has no state; one that it has is looked at, and nothing else binds it."""
+    if publisher.sign_in is not None:
+        _redeeming(
+            publisher.sign_in, lambda flow, answer: answer.get("state") in {None, flow.get("state")}, bound=False
+        )
 
 
 @defect("looks-at-no-nonce", breaks=["LND-039"])

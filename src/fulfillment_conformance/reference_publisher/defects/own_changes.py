@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from fulfillment_conformance.reference_publisher.accounts import Account, Request
 from fulfillment_conformance.reference_publisher.app import ReferencePublisher
+from fulfillment_conformance.reference_publisher.changes import BUSY
 from fulfillment_conformance.reference_publisher.defects.registry import defect, replace
+from fulfillment_conformance.reference_publisher.fulfillment import ApiRefused
 from fulfillment_conformance.reference_publisher.messages import Operation, Plan, Status, Subscription
 
 
@@ -152,6 +154,33 @@ def lets_reseller_customers_change(publisher: ReferencePublisher) -> None:
     """Changes are offered and sent although the marketplace allows the customer only to read."""
     for right in ("changeable", "cancellable"):
         replace(publisher.management, right, lambda account: account.status is Status.SUBSCRIBED)
+
+
+@defect("lets-reseller-customers-change-seats", breaks=["CSP-003"])
+def lets_reseller_customers_change_seats(publisher: ReferencePublisher) -> None:
+    """Plan and cancellation are the reseller's affair, seats are not."""
+    changeable = publisher.management.changeable
+
+    def seats_at_least(account: Account) -> bool:
+        return changeable(account) or (account.quantity is not None and account.status is Status.SUBSCRIBED)
+
+    replace(publisher.management, "changeable", seats_at_least)
+
+
+@defect("does-not-wait-for-a-busy-marketplace", breaks=["CHP-028"])
+def does_not_wait_for_a_busy_marketplace(publisher: ReferencePublisher) -> None:
+    """A request that meets another operation under way is repeated at once, and again."""
+
+    async def ask_at_once(ask: Callable[[], Awaitable[str]]) -> str:
+        for _ in range(4):
+            try:
+                return await ask()
+            except ApiRefused as refusal:
+                if refusal.status != BUSY:
+                    raise
+        return await ask()
+
+    replace(publisher.changes, "ask", ask_at_once)
 
 
 @defect("offers-plans-of-its-own", breaks=["PLN-020"])
