@@ -219,15 +219,17 @@ def test_a_reinstated_subscription_is_what_it_was(marketplace, situations, check
     with situations.further():
         situations.needs("events")
         purchase = situations.subscribed(kind)
-        change = situations.begin_change(purchase, "plan" if kind == "flat" else "seats", by="publisher")
-    situations.complete(change)
+        situations.changed(purchase, "plan" if kind == "flat" else "seats")
     before = marketplace.get_subscription(purchase.id)
     situations.event(purchase, "Suspend")
     situations.reaches(purchase, "Suspended", because="after Suspend (LCY-007)")
     marketplace.update_operation(purchase.id, situations.event(purchase, "Reinstate"), "Success")
     after = situations.wait_for_status(purchase, "Subscribed")
 
-    check("LCY-008").equals(after.status, "Subscribed")
+    if not check("LCY-008").equals(after.status, "Subscribed"):
+        for each in check.each("CHP-001", "CHQ-001"):
+            each.not_applicable("it was not reinstated")
+        return
     for name in ("planId", "quantity", "autoRenew", "offerId", "beneficiary", "purchaser"):
         check("LCY-008").equals(after[name], before[name])
     changed, other = ("CHP-001", "CHQ-001") if kind == "flat" else ("CHQ-001", "CHP-001")
@@ -242,26 +244,24 @@ def test_a_reinstated_subscription_is_what_it_was(marketplace, situations, check
 
 @requirement("LCY-011")
 def test_every_suspension_has_its_own_grace_period(marketplace, situations, check):
-    """Once reinstated, a subscription outlives the 30 days; suspended again, it has all of them again."""
+    """Suspended again, a subscription has all of its 30 days again; reinstated, it outlives them."""
     with situations.further():
         situations.needs("clock", "events")
         situations.start_over()
         purchase = situations.subscribed(**_a_year(situations))
     situations.event(purchase, "Suspend")
+    situations.pass_time(days=5)
+    _reinstate(marketplace, situations, purchase)
     situations.pass_time(days=10)
-    marketplace.update_operation(purchase.id, situations.event(purchase, "Reinstate"), "Success")
-    situations.reaches(purchase, "Subscribed", because="after Reinstate (LCY-008)")
+    situations.event(purchase, "Suspend")
+    situations.pass_time(days=20)  # 35 after the first suspension began, and 20 after the second
+    again = marketplace.get_subscription(purchase.id)
+    if not check("LCY-011").equals(again.status, "Suspended"):
+        return
+    _reinstate(marketplace, situations, purchase)
     situations.pass_time(days=25)
-    outlived = marketplace.get_subscription(purchase.id)
-    if outlived.status.value == "Subscribed":
-        situations.event(purchase, "Suspend")
-        situations.pass_time(days=29)
-        again = marketplace.get_subscription(purchase.id)
-        situations.pass_time(days=2)
-        check("LCY-011").equals(again.status, "Suspended")
-        check("LCY-011").equals(marketplace.get_subscription(purchase.id).status, "Unsubscribed")
 
-    check("LCY-011").equals(outlived.status, "Subscribed")
+    check("LCY-011").equals(marketplace.get_subscription(purchase.id).status, "Subscribed")
 
 
 @requirement("LCY-011", "EVT-032")
@@ -480,11 +480,12 @@ def test_every_term_is_followed_by_another(marketplace, situations, webhook, che
                 situations.driver.set_auto_renew(switched.id, auto_renew)
         if situations.has("events"):
             renewed["suspended and reinstated"] = reinstated = situations.suspended()
-            marketplace.update_operation(reinstated.id, situations.event(reinstated, "Reinstate"), "Success")
-            situations.reaches(reinstated, "Subscribed", because="after Reinstate (LCY-008)")
+            _reinstate(marketplace, situations, reinstated)
     last = None
     for renewals in (1, 2):
-        _, last = situations.pass_to_the_last_day(renewed["left alone"])
+        before, (_, last) = last, situations.pass_to_the_last_day(renewed["left alone"])
+        if before is not None and last <= before:
+            break  # the term does not show its new days, which is decided below
         situations.pass_time(days=2)  # one for those that were bought after midnight
         for what, purchase in renewed.items():
             shown = marketplace.get_subscription(purchase.id)
@@ -700,6 +701,12 @@ def _a_year(situations):
     return next(
         ({"plan": pair, "term_unit": "P1Y"} for pair in situations.plans("flat") if "P1Y" in pair[1].term_units), {}
     )
+
+
+def _reinstate(marketplace, situations, purchase):
+    """Let the payment arrive, confirm it, and wait until the subscription is active again."""
+    marketplace.update_operation(purchase.id, situations.event(purchase, "Reinstate"), "Success")
+    situations.reaches(purchase, "Subscribed", because="after Reinstate (LCY-008)")
 
 
 def _tells_the_end(check, contract, notification):

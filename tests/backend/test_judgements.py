@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.scripted import Scripted, reply
 
-from fulfillment_conformance.answers import ABSENT, Answer, Reading
+from fulfillment_conformance.answers import ABSENT, Answer, Reading, SubscriptionAnswer
 from fulfillment_conformance.backend.client import AcceptedAnswer, FulfillmentClient
 from fulfillment_conformance.backend.judgements import (
     BAD_CREDENTIALS,
@@ -23,11 +23,9 @@ from fulfillment_conformance.backend.judgements import (
     value_is,
 )
 from fulfillment_conformance.backend.notifications import Notification
-from fulfillment_conformance.backend.situations import Purchase
 from fulfillment_conformance.catalogue import Catalogue
 from fulfillment_conformance.checks import Check, Checks
 from fulfillment_conformance.contract import Contract, Violation
-from fulfillment_conformance.drivers.base import OfferInfo, PlanInfo
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.outcome import CheckResult, Outcome
 from fulfillment_conformance.redaction import Redactor
@@ -314,21 +312,10 @@ def test_no_zone_needs_to_have_been_observed(judge: Judge) -> None:
     assert not passed(results)
 
 
-TEAM = PlanInfo(plan_id="team", term_units=("P1M",), is_price_per_seat=True)
-BOUGHT = Purchase(
-    id=SUBSCRIPTION,
-    token="t0ken",
-    offer=OfferInfo(offer_id="seats", publisher_id="contoso", plans=(TEAM,)),
-    plan_info=TEAM,
-    quantity=10,
-)
-
-
 @pytest.mark.parametrize(
     ("now", "waiting", "right"),
     [
         ({"planId": "team", "quantity": 10}, [], True),
-        ({"planId": "team"}, [], True),  # whether seats are shown is the matter of other rows
         ({"planId": "team", "quantity": 11}, [], False),
         ({"planId": "business", "quantity": 10}, [], False),
         ({"planId": "team", "quantity": 10}, [{"id": OPERATION}], False),
@@ -339,10 +326,12 @@ def test_what_was_refused_has_begun_nothing(
 ) -> None:
     script = Scripted(lambda sent: reply(sent, 200, {"operations": waiting} if sent.url.count("operations") else now))
     client = FulfillmentClient("https://m", http=script.http, access_token=lambda: "t")
-    results = judge(lambda check: nothing_has_begun(check, client, BOUGHT, Answer(exchange(403))))
+    before = SubscriptionAnswer(exchange())
+    reply(before.exchange, 200, {"planId": "team", "quantity": 10})
+    results = judge(lambda check: nothing_has_begun(check, client, SUBSCRIPTION, before, Answer(exchange(403))))
 
     assert passed(results) == right
-    assert judge(lambda check: nothing_has_begun(check, client, BOUGHT, Answer(exchange(202)))) == []
+    assert judge(lambda check: nothing_has_begun(check, client, SUBSCRIPTION, before, Answer(exchange(202)))) == []
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from fulfillment_conformance.answers import ABSENT, Answer, Reading
+from fulfillment_conformance.answers import ABSENT, Answer, Reading, SubscriptionAnswer
 from fulfillment_conformance.backend.client import API_VERSION, AcceptedAnswer, FulfillmentClient
 from fulfillment_conformance.backend.notifications import Notification
-from fulfillment_conformance.backend.situations import Purchase
 from fulfillment_conformance.checks import GUID, Check
 from fulfillment_conformance.contract import Contract, Violation
 from fulfillment_conformance.dates import moment_of
@@ -61,22 +60,23 @@ def value_is(check: Check, shown: Reading, wanted: str | int | None, *, observed
     )
 
 
-def nothing_has_begun(check: Check, client: FulfillmentClient, purchase: Purchase, refused: Answer) -> bool:
+def nothing_has_begun(
+    check: Check, client: FulfillmentClient, subscription_id: str, before: SubscriptionAnswer, refused: Answer
+) -> bool:
     """Check that a change which was refused has left plan and seats alone, and no operation that waits for an outcome.
 
     A change that was not refused is the matter of other checks: nothing is recorded then.
     """
     if not refused.is_client_error:
         return True
-    shown, listed = client.get_subscription(purchase.id), client.list_operations(purchase.id)
-    seats = number_of_seats(shown.quantity.value)
+    shown, listed = client.get_subscription(subscription_id), client.list_operations(subscription_id)
     waiting = [str(entry["id"].value) for entry in listed.entries]
+    was, now = ((answer["planId"].value, answer["quantity"].value) for answer in (before, shown))
     return check.that(
-        shown.plan.value == purchase.plan and seats in (purchase.quantity, None) and not waiting,
-        expected=f"plan {purchase.plan!r}{_with_seats(purchase.quantity)} as before, and no outstanding operation",
-        actual=f"plan {shown.plan.value!r}{_with_seats(shown.quantity.value)}, outstanding: "
-        f"{', '.join(waiting) or 'none'}",
-        rests_on=[refused, shown, listed],
+        was == now and not waiting,
+        expected=f"plan and quantity {was} as before, and no outstanding operation",
+        actual=f"{now}, outstanding: {', '.join(waiting) or 'none'}",
+        rests_on=[refused, before, shown, listed],
     )
 
 
@@ -126,10 +126,6 @@ def is_dated(
         rests_on=[shown],
         observed=(observed or {}).get(zone) if near and zone is not None else None,
     )
-
-
-def _with_seats(quantity: Any) -> str:
-    return "" if quantity in (None, "", ABSENT) else f" with quantity {quantity}"
 
 
 def number_of_seats(value: Any) -> int | None:

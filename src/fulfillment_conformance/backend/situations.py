@@ -387,7 +387,7 @@ class Situations:
 
         def idle() -> bool:
             if not since:
-                if self.client.get_operation(purchase.id, operation).status.value in FINAL:
+                if self.client.get_operation(purchase.id, operation).status.key in FINAL:
                     since.append(time.monotonic())
                 return False
             return time.monotonic() - since[0] >= patience.seconds
@@ -427,6 +427,21 @@ class Situations:
         operation_id = self.event(purchase, action, plan_id=plan, quantity=quantity)
         return Change(purchase=purchase, operation_id=operation_id, by=by, plan=plan, quantity=quantity)
 
+    def changed(self, purchase: Purchase, kind: ChangeKind = "plan") -> Change:
+        """Change plan or seats through the API, confirm it, and return the change once the subscription shows it."""
+        change = self.begin_change(purchase, kind, by="publisher")
+        self.complete(change)
+        self.shows(change, self.client.get_subscription(purchase.id))
+        return change
+
+    def shows(self, change: Change, shown: SubscriptionAnswer) -> None:
+        """Make sure that a change which has Succeeded is in force, for a test that is about what comes after it."""
+        if not change.shows_in(shown):
+            raise Precondition(
+                f"after a change that has Succeeded {change.value_in(shown)} is shown (CHP-022, CHQ-020)",
+                shown.exchange,
+            )
+
     def pending_change(self, kind: ChangeKind = "plan", *, of: Purchase | None = None) -> Change:
         """Return a change that waits for its outcome: the customer's, or the publisher's where none can be arranged."""
         purchase = of or self.subscribed("flat" if kind == "plan" else "per-seat")
@@ -444,7 +459,7 @@ class Situations:
         """Wait until a change has an outcome, and return the last answer, whether it has one or not."""
         return self.wait(
             lambda: self.client.get_operation(change.purchase.id, change.operation_id),
-            lambda operation: operation.status.value in FINAL,
+            lambda operation: operation.status.key in FINAL,
         )
 
     def shows_soon(self, purchase: Purchase, status: str) -> SubscriptionAnswer:
@@ -459,7 +474,7 @@ class Situations:
         """
         operation = _soon(
             lambda: self.client.get_operation(change.purchase.id, change.operation_id),
-            lambda got: got.status.value in FINAL,
+            lambda got: got.status.key in FINAL,
         )
         subscription = _soon(
             lambda: self.client.get_subscription(change.purchase.id),
@@ -475,7 +490,7 @@ class Situations:
             raise Precondition(f"cancelling was answered {_came(accepted)} (DEL-001, DEL-002)", accepted.exchange)
         return self.wait(
             lambda: self.client.get_operation(purchase.id, operation_id),
-            lambda operation: operation.status.value in FINAL or not operation.is_success,
+            lambda operation: operation.status.key in FINAL or not operation.is_success,
         )
 
     def pass_to_the_last_day(self, purchase: Purchase) -> tuple[date, date]:
@@ -494,7 +509,7 @@ class Situations:
             self.driver.reset()
 
     def change_plan(self, purchase: Purchase, plan_id: str) -> None:
-        """Change the plan through the API, confirm it, and wait for its end."""
+        """Change the plan through the API, confirm it, and wait for its end; see `changed`."""
         self.complete(self.change_of(purchase, self.client.change_plan(purchase.id, plan_id), plan=plan_id))
 
     def change_quantity(self, purchase: Purchase, quantity: int) -> None:

@@ -45,7 +45,7 @@ def cancellations_show_after_two_minutes(emulator: "Emulator") -> None:
     _shows_cancellation_after(emulator, timedelta(minutes=2))
 
 
-@deviation("cancellations-wait-for-the-publisher", breaks=["EVT-033", "OPL-012"])
+@deviation("cancellations-wait-for-the-publisher", breaks=["EVT-033", "OPL-002", "OPL-012"])
 def cancellations_wait_for_the_publisher(emulator: "Emulator") -> None:
     """The list of pending operations shows the cancellation of an Unsubscribed subscription."""
     latest: dict[str, Any] = {}
