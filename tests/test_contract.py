@@ -144,6 +144,10 @@ class TestAnswers:
         ]
         assert {violation.requirements for violation in found} == {("HDR-016",)}
 
+    def test_an_error_may_have_a_kind_of_json_of_its_own(self, contract: Contract) -> None:
+        headers = [("Content-Type", "application/problem+json; charset=utf-8"), ("x-ms-requestid", "1")]
+        assert contract.validate_response("resolve", 400, headers, b'{"title":"Bad Request","status":400}') == []
+
     def test_json_of_another_name_is_judged_all_the_same(self, contract: Contract) -> None:
         found = contract.validate_response("listAvailablePlans", 200, (), b'{"plans": 1}')
         assert [violation.pointer for violation in found] == ["/Content-Type", "/plans"]

@@ -233,6 +233,8 @@ class Contract:
             return
         given = header(headers, "content-type") or "absent"
         media_type = given.partition(";")[0].strip().lower()
+        if media_type.endswith("+json"):  # JSON by its own name: errors often are application/problem+json
+            media_type = next(iter(content))
         if media_type not in content:
             message = f"is {yamlfile.given(given)}; expected {' or '.join(content)}"
             yield Violation("/Content-Type", message, place, "header", _BODIES_ARE_JSON)

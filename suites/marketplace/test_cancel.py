@@ -120,7 +120,7 @@ def test_a_locked_subscription_is_not_cancelled(marketplace, situations, subscri
         change = situations.pending_change()
     else:
         with situations.further():
-            purchase = situations.subscribed("flat" if kind == "plan" else "per-seat")
+            purchase = situations.changeable(kind)
             change = situations.begin_change(purchase, kind, by=by)
     refused = marketplace.cancel(change.purchase.id)
     shown = marketplace.get_subscription(change.purchase.id)

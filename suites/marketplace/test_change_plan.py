@@ -200,6 +200,7 @@ def test_a_private_plan_for_the_customer_can_be_changed_to(marketplace, situatio
 @requirement("CHP-020")
 def test_every_listed_plan_can_be_changed_to(marketplace, situations, subscribed, check):
     """Each plan in the list of available plans, but the present one, is accepted with 202."""
+    situations.other_plan(subscribed)  # where the offer has one plan only, there is nothing to list
     listed = marketplace.list_available_plans(subscribed.id)
     if not listed.is_success:
         raise Precondition(f"the list of plans was answered {listed.status_code} (PLN-001)", listed.exchange)
@@ -303,9 +304,9 @@ def test_a_second_change_is_answered_like_a_clients_call(marketplace, situations
 
     Refused, it leaves the first one waiting.
     """
-    change = situations.pending_change()
+    change = situations.pending_change("plan")
     plan = next(
-        (plan.plan_id for _, plan in situations.plans("flat") if plan.plan_id not in {change.before, change.wanted}),
+        (plan.plan_id for plan in situations.siblings(change.purchase) if plan.plan_id != change.wanted),
         change.wanted,
     )
     second = marketplace.change_plan(change.purchase.id, plan)

@@ -30,12 +30,13 @@ def test_a_seat_change_is_accepted(marketplace, situations, seats, check):
 
 @requirement("CHQ-002")
 def test_seats_can_be_raised_and_lowered(marketplace, situations, seats, check):
-    """One seat more, and then two fewer: 202 each."""
-    more = seats.quantity + 1
-    raised = marketplace.change_quantity(seats.id, more)
-    if check("CHQ-002").status(raised, 202):
-        situations.complete(situations.change_of(seats, raised, quantity=more))
-        check("CHQ-002").status(marketplace.change_quantity(seats.id, seats.quantity - 1), 202)
+    """One seat more, and then two fewer, or one where the plan's limits leave no room: 202 each."""
+    other, least = situations.other_quantity(seats), seats.plan_info.min_quantity or 1
+    changed = marketplace.change_quantity(seats.id, other)
+    if check("CHQ-002").status(changed, 202):
+        situations.complete(situations.change_of(seats, changed, quantity=other))
+        back = max(seats.quantity - 1, least) if other > seats.quantity else seats.quantity
+        check("CHQ-002").status(marketplace.change_quantity(seats.id, back), 202)
 
 
 @requirement("CHQ-002", "CHQ-011", "CHQ-020")
@@ -230,9 +231,9 @@ def test_an_unknown_subscription_changes_no_seats(marketplace, situations, seats
 
 
 @requirement("CHQ-018")
-def test_a_flat_plan_has_no_seats_to_change(marketplace, situations, subscribed, seats, check):
+def test_a_flat_plan_has_no_seats_to_change(marketplace, situations, seats, check):
     """A quantity for a flat-rate subscription is refused with 400."""
-    refused = marketplace.change_quantity(subscribed.id, 5)
+    refused = marketplace.change_quantity(situations.subscribed("flat").id, 5)
 
     check("CHQ-018").refused(
         refused,

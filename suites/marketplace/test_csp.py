@@ -14,7 +14,7 @@ def test_a_partners_change_is_announced_and_carried_out(marketplace, situations,
     The publisher confirms it like any other change, though it may begin none itself.
     """
     situations.needs("csp", "events")
-    resold = situations.subscribed("flat" if kind == "plan" else "per-seat", channel="csp")
+    resold = situations.changeable(kind, channel="csp")
     change = situations.begin_change(resold, kind)
     notification = webhook.hears(resold, change.action)
     confirmed = marketplace.update_operation(resold.id, change.operation_id, "Success")

@@ -72,7 +72,7 @@ def test_changing_operations_are_served(marketplace, situations, check):
     cancelled = marketplace.cancel(situations.subscribed().id)
 
     for each in check.each("HDR-001", "HDR-002"):
-        each.status(activated, 200)
+        each.status(activated, 200, 202)  # which of them is the matter of ACT-001
         each.status(changed, 202)
         each.status(shown, 200)
         each.status(cancelled, 202)

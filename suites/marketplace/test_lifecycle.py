@@ -379,7 +379,7 @@ def test_only_active_subscriptions_are_updated(marketplace, situations, check, s
 @pytest.mark.parametrize("by", ["customer", "publisher"])
 def test_an_update_leaves_the_state_alone(marketplace, situations, check, kind, by):
     """While a change is pending, and after it, the status is Subscribed, whoever began it."""
-    purchase = situations.subscribed("flat" if kind == "plan" else "per-seat")
+    purchase = situations.changeable(kind)
     change = situations.begin_change(purchase, kind, by=by)
     during = marketplace.get_subscription(purchase.id)
     situations.complete(change)
@@ -645,7 +645,7 @@ def test_managing_an_active_subscription_opens_the_landing_page_with_a_token(
 @pytest.mark.parametrize("action", POSSIBLE_IN)
 def test_every_event_has_its_states(situations, status_of, attempt, check, action, status):
     """An event happens in the states that it belongs to; in any other it is refused and changes nothing."""
-    purchase = situations.in_status(status, "per-seat" if action == "ChangeQuantity" else "flat")
+    purchase = situations.in_status(status, "per-seat" if action == "ChangeQuantity" else None)
     before = status_of(purchase)
     refusal = attempt(purchase, action)
     possible = status in POSSIBLE_IN[action]

@@ -68,9 +68,11 @@ def test_resolve_tells_the_seats_of_a_per_seat_plan(marketplace, situations, che
 
 
 @requirement("RES-009")
-def test_resolve_may_leave_the_quantity_of_a_flat_plan_empty(marketplace, purchase, check):
+def test_resolve_may_leave_the_quantity_of_a_flat_plan_empty(marketplace, situations, check):
     """Quantity is absent, null, 0 or an empty string where seats mean nothing."""
-    check("RES-009").absent_or(marketplace.resolve(purchase.token)["quantity"], [None, 0, ""])
+    flat = situations.buy("flat")
+
+    check("RES-009").absent_or(marketplace.resolve(flat.token)["quantity"], [None, 0, ""])
 
 
 @requirement("RES-010")

@@ -254,7 +254,7 @@ def test_every_notification_carries_such_a_token(marketplace, situations, webhoo
             else:
                 purchase, _ = situations.happening(action)
         elif action in ("ChangePlan", "ChangeQuantity"):
-            purchase = situations.subscribed("flat" if action == "ChangePlan" else "per-seat")
+            purchase = situations.changeable("plan" if action == "ChangePlan" else "seats")
             situations.begin_change(purchase, "plan" if action == "ChangePlan" else "seats", by="publisher")
         elif action == "Unsubscribe":
             purchase = situations.subscribed()
@@ -314,7 +314,7 @@ def test_patch_failure_in_time_rejects_a_change(marketplace, situations, webhook
 @pytest.mark.parametrize(("kind", "status"), [("plan", 400), ("seats", 404), ("plan", 422)])
 def test_a_4xx_answer_rejects_a_change(marketplace, situations, webhook, check, kind, status):
     """A webhook that answers 4xx: the operation is Failed, the value stays, and the call is not repeated."""
-    purchase = situations.subscribed("flat" if kind == "plan" else "per-seat")
+    purchase = situations.changeable(kind)
     webhook.reacts(purchase, Reaction(status=status))
     change = situations.begin_change(purchase, kind)
     webhook.expects(purchase, change.action)
@@ -426,7 +426,7 @@ def test_the_id_of_a_notification_works_while_its_call_is_open(marketplace, situ
         if action == "Reinstate":
             purchase = situations.suspended()
         else:
-            purchase = situations.subscribed("flat" if action == "ChangePlan" else "per-seat")
+            purchase = situations.changeable("plan" if action == "ChangePlan" else "seats")
         seen = webhook.at_receipt(
             purchase, lambda notification: marketplace.get_operation(purchase.id, str(notification.operation_id))
         )
@@ -444,7 +444,7 @@ def test_the_id_of_a_notification_works_while_its_call_is_open(marketplace, situ
 @pytest.mark.parametrize("action", ["ChangePlan", "ChangeQuantity", "Unsubscribe"])
 def test_what_the_publisher_starts_is_announced_too(marketplace, situations, webhook, check, action):
     """PATCH planId, PATCH quantity and DELETE are followed by a webhook call with the matching action."""
-    purchase = situations.subscribed("per-seat" if action == "ChangeQuantity" else "flat")
+    purchase = situations.changeable("seats" if action == "ChangeQuantity" else "plan")
     if action == "Unsubscribe":
         asked = marketplace.cancel(purchase.id)
     elif action == "ChangePlan":

@@ -179,7 +179,7 @@ def test_a_sandbox_without_offers_sells_nothing() -> None:
     world.driver._offers = ()
 
     assert world.at.offers == ()
-    with ended("no public  plan is on offer"):
+    with ended("no public plan is on offer"):
         world.at.a_plan()
 
 
@@ -310,9 +310,12 @@ def test_an_automatically_activated_plan_is_public_and_on_sale() -> None:
 
 
 @pytest.mark.parametrize(
-    ("least", "most", "seats"), [(5, 20, 10), (15, None, 15), (None, 4, 4), (None, None, 10), (1, 100, 10)]
+    ("least", "most", "seats"),
+    [(5, 20, 10), (15, None, 15), (None, 4, 3), (1, 10, 9), (4, 4, 4), (None, None, 10), (1, 100, 10)],
 )
-def test_ten_seats_are_bought_where_the_plan_allows_them(least: int | None, most: int | None, seats: int) -> None:
+def test_ten_seats_are_bought_where_the_plan_allows_them_and_one_more(
+    least: int | None, most: int | None, seats: int
+) -> None:
     plan = PlanInfo(plan_id="p", term_units=MONTHLY, is_price_per_seat=True, min_quantity=least, max_quantity=most)
     world = World(offer(plan))
 

@@ -205,7 +205,7 @@ def test_a_trial_purchase_that_cannot_be_made_says_nothing_against_the_target(
 
     assert opened.looks["plans"] == "0 plans on offer"
     assert opened.looks["purchases"] == (
-        "the target cannot arrange it: capability 'purchases' is missing: no public  plan is on offer"
+        "the target cannot arrange it: capability 'purchases' is missing: no public plan is on offer"
     )
     assert "local-development-secret" not in opened.run.redactor.text("local-development-secret")
     asked = [exchange for exchange in opened.recorded if exchange.receiver == "identity"]

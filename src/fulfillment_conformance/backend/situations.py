@@ -155,11 +155,11 @@ class Situations:
 
     def a_plan(self, kind: PlanKind | None = None) -> tuple[OfferInfo, PlanInfo]:
         """Return the first such plan; per default a flat one, or what there is."""
-        candidates = list(self.plans(kind)) or ([] if kind else list(self.plans()))
+        candidates = list(self.plans(kind)) if kind else [*self.plans("flat"), *self.plans("per-seat")]
         if not candidates:
-            raise MissingCapability("purchases", f": no public {kind or ''} plan is on offer")
-        # A plan with a sibling it can change to serves every test; so it goes first.
-        return next((pair for pair in candidates if self._siblings(*pair)), candidates[0])
+            raise MissingCapability("purchases", f": no public {'' if kind is None else f'{kind} '}plan is on offer")
+        # A plan with a sibling it can change to, and with room for other seats, serves every test; so it goes first.
+        return min(candidates, key=lambda pair: (not self._siblings(*pair), pair[1].has_one_number_of_seats))
 
     def other_plan(self, purchase: Purchase) -> PlanInfo:
         """Return another public plan of the same offer, to change to."""
@@ -246,7 +246,7 @@ class Situations:
 
     def buy(
         self,
-        kind: PlanKind | None = "flat",
+        kind: PlanKind | None = None,
         *,
         plan: tuple[OfferInfo, PlanInfo] | None = None,
         quantity: int | None = None,
@@ -256,11 +256,11 @@ class Situations:
         self.needs("purchases")
         offer, info = plan or self.a_plan(kind)
         if info.is_price_per_seat and quantity is None:
-            quantity = max(info.min_quantity or 1, min(10, info.max_quantity or 10))
+            quantity = max(info.min_quantity or 1, min(10, (info.max_quantity or 11) - 1))  # one more is allowed
         bought = self.driver.purchase(offer_id=offer.offer_id, plan_id=info.plan_id, quantity=quantity, **details)
         return self._purchase(bought, offer, info, quantity)
 
-    def any_purchase(self, kind: PlanKind = "flat") -> Purchase:
+    def any_purchase(self, kind: PlanKind | None = None) -> Purchase:
         """Return a purchase in whatever state: a fresh one, where one can be had."""
         return self.buy(kind)
 
@@ -283,7 +283,7 @@ class Situations:
         self._redactor.learn(bought.token, "purchase-token")
         return bought.token
 
-    def subscribed(self, kind: PlanKind | None = "flat", **details: Any) -> Purchase:
+    def subscribed(self, kind: PlanKind | None = None, **details: Any) -> Purchase:
         """Buy and activate; returns when the subscription shows as Subscribed."""
         purchase = self.buy(kind, **details)
         self.activate(purchase)
@@ -300,7 +300,11 @@ class Situations:
             raise Precondition(f"activating the purchase was answered {_came(activated)} (ACT-001)", activated.exchange)
         self.reaches(purchase, "Subscribed", because="after activate (ACT-003)")
 
-    def suspended(self, kind: PlanKind | None = "flat", **details: Any) -> Purchase:
+    def changeable(self, kind: ChangeKind | None = None, **details: Any) -> Purchase:
+        """Return an active subscription whose plan, or whose number of seats, is to be changed."""
+        return self.subscribed("per-seat", **details) if kind == "seats" else self.subscribed(**details)
+
+    def suspended(self, kind: PlanKind | None = None, **details: Any) -> Purchase:
         """Return a subscription whose payment is missing."""
         self.needs("events")
         purchase = self.subscribed(kind, **details)
@@ -308,7 +312,7 @@ class Situations:
         self.reaches(purchase, "Suspended", because="after Suspend (LCY-007)")
         return purchase
 
-    def unsubscribed(self, kind: PlanKind | None = "flat", **details: Any) -> Purchase:
+    def unsubscribed(self, kind: PlanKind | None = None, **details: Any) -> Purchase:
         """Return a subscription that was cancelled, by the customer if the sandbox can, else through the API."""
         purchase = self.subscribed(kind, **details)
         self.unsubscribe(purchase)
@@ -442,11 +446,19 @@ class Situations:
                 shown.exchange,
             )
 
-    def pending_change(self, kind: ChangeKind = "plan", *, of: Purchase | None = None) -> Change:
-        """Return a change that waits for its outcome: the customer's, or the publisher's where none can be arranged."""
-        purchase = of or self.subscribed("flat" if kind == "plan" else "per-seat")
+    def pending_change(self, kind: ChangeKind | None = None, *, of: Purchase | None = None) -> Change:
+        """Return a change that waits for its outcome: the customer's, or the publisher's where none can be arranged.
+
+        Without a kind it is a change of plan, or of seats where the offer has no other plan.
+        """
+        purchase = of or self.changeable(kind)
+        if kind is None:
+            kind = "plan" if self.siblings(purchase) or purchase.quantity is None else "seats"
         change = self.begin_change(purchase, kind, by="customer" if self.has("events") else "publisher")
-        shown = self.client.get_operation(purchase.id, change.operation_id)
+        shown = _soon(
+            lambda: self.client.get_operation(purchase.id, change.operation_id),
+            lambda got: got.status.value != "NotStarted",
+        )
         if shown.status.value != "InProgress":
             raise Precondition(
                 f"the change does not wait: Get Operation answered {_came(shown)} with status {shown.status.value!r} "
@@ -562,7 +574,7 @@ class Situations:
                 return purchase
         raise Precondition("Get Subscription shows no term of active subscriptions (GET-029, GET-030)", term.exchange)
 
-    def in_status(self, status: str, kind: PlanKind = "flat") -> Purchase:
+    def in_status(self, status: str, kind: PlanKind | None = None) -> Purchase:
         """Return a new subscription in any of the four states."""
         make = {
             "PendingFulfillmentStart": self.buy,
@@ -570,7 +582,7 @@ class Situations:
             "Suspended": self.suspended,
             "Unsubscribed": self.unsubscribed,
         }[status]
-        return make(kind)
+        return make() if kind is None else make(kind)
 
     def pass_time(self, **span: float) -> None:
         """Let the target's time pass; arguments as of `timedelta`."""

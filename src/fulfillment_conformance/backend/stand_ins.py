@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from fulfillment_conformance.backend.situations import Situations
+from fulfillment_conformance.backend.situations import PlanKind, Situations
 from fulfillment_conformance.checks import GUID
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.generated import MadeUp
@@ -68,8 +68,8 @@ class StandIns:
             return self._of_its_own("activate", self._purchase)
         if part == "/operations":
             return self._of_its_own(f"{method} operation", self._change)
-        kind = "per-seat" if b'"quantity"' in body else "flat"
-        return self._of_its_own(f"{method} {kind}", lambda: (self._situations.subscribed(kind).id, ""))  # type: ignore[arg-type]
+        kind: PlanKind | None = "per-seat" if b'"quantity"' in body else None
+        return self._of_its_own(f"{method} {kind}", lambda: (self._situations.subscribed(kind).id, ""))
 
     def _of_its_own(self, name: str, make: Callable[[], tuple[str, str]]) -> tuple[str, str] | None:
         if name not in self._made:

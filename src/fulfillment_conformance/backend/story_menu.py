@@ -48,8 +48,10 @@ class _Menu:
         status, waits = self._view.status, bool(self._view.pending)
         active = 3 if status == "Subscribed" else 1
         yield {"PendingFulfillmentStart": 6, "Unsubscribed": 3}.get(status, 1), Step(do="activate", of=self._of)
-        for plan in (self._other_plan(), self._view.plan, "a-plan-that-nobody-made"):
-            yield active if plan == self._other_plan() else 1, self._step("change plan", plan=plan)
+        other = self._other_plan()
+        # Where no plan can be changed to, a refusal has no twin, and what rests on it would be left undecided.
+        for plan in () if other is None else (other, self._view.plan, "a-plan-that-nobody-made"):
+            yield active if plan == other else 1, self._step("change plan", plan=plan)
         for seats in self._seats():
             yield active + 1, self._step("change seats", quantity=seats)
         yield 1, Step(do="cancel", of=self._of)
@@ -111,8 +113,10 @@ class _Menu:
         if present is None or not plan.is_price_per_seat:
             return []
         least, most = plan.min_quantity or 1, plan.max_quantity
-        fewer = present - 1 if present > least else None
-        return [self._more_seats(), fewer, present, None if most is None else most + 1, least - 1]
+        more, fewer = self._more_seats(), present - 1 if present > least else None
+        if more is None and fewer is None:  # likewise: the plan has one number of seats
+            return []
+        return [more, fewer, present, None if most is None else most + 1, least - 1]
 
     def _more_seats(self) -> int | None:
         plan, present = self._plan(), self._view.quantity

@@ -171,6 +171,8 @@ class Webhook:
             calls = self._receiver.calls(purchase.id)
         elif self._situations.has("deliveries"):
             records = self._situations.driver.deliveries(subscription_id=purchase.id)
+            if unsent := [record for record in records if not record.url]:
+                raise MissingCapability("webhook", f": its notifications are not sent: {unsent[0].error}")
             calls = [self._read(record) for record in records]
         else:
             raise MissingCapability("webhook")

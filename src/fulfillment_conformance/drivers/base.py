@@ -72,6 +72,11 @@ class PlanInfo:
     market: str | None = None
     auto_activate: bool = False
 
+    @property
+    def has_one_number_of_seats(self) -> bool:
+        """Whether the plan is priced per seat and its limits leave one number of them."""
+        return self.is_price_per_seat and (self.min_quantity or 1) == self.max_quantity
+
 
 @dataclass(frozen=True, kw_only=True, config=_WIRE)
 class OfferInfo:

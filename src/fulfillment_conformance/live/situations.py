@@ -113,12 +113,13 @@ class FoundSituations(Situations):
         """Return a listed subscription that has been cancelled."""
         return self._by("Unsubscribed", kind, details)
 
-    def any_purchase(self, kind: PlanKind = "flat") -> Purchase:
+    def any_purchase(self, kind: PlanKind | None = "flat") -> Purchase:
         """Return a listed subscription in whatever state, an active one if there is one."""
         for status in ("Subscribed", "PendingFulfillmentStart", "Suspended", "Unsubscribed"):
             if self._candidates(status, kind, None):
                 return self._look_up(status, kind, None, None, {})
-        raise MissingCapability("purchases", f": no {kind} subscription is listed that could be read; {_HERE}")
+        of_kind = f"{kind} " if kind else ""
+        raise MissingCapability("purchases", f": no {of_kind}subscription is listed that could be read; {_HERE}")
 
     def takes_any_call(self) -> None:
         """End the test: calls that a generator makes up go anywhere, and only listed subscriptions are addressed."""
