@@ -199,7 +199,7 @@ def test_an_operation_that_get_operation_does_not_confirm_is_not_carried_out(
     announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
     with microsoft.disturbed(Answers(status), call="get_operation", of=subscribed.id):
         answer = publisher.receives(announcement, forged=True)
-        effect = subscribed.effects()
+        effect = subscribed.effects().but_refusals()
     twin = publisher.receives(announcement)
     subscribed.settles(announcement)
     remembered = answer.is_client_error and twin.is_client_error and stage.usual("change_plan").works

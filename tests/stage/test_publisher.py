@@ -147,7 +147,7 @@ def test_an_account_that_is_not_there_gives_no_access(status: int) -> None:
 
 @pytest.mark.parametrize(
     ("shown", "seats"),
-    [("12", 12), (" 12 ", 12), (12, 12), ("-1", "-1"), ("twelve", "twelve"), (None, None), ("", "")],
+    [("12", 12), (" 12 ", 12), (12, 12), ("-1", "-1"), ("twelve", "twelve"), (None, None), ("", None), (" ", None)],
 )
 def test_seats_are_a_number_where_they_can_be(shown: Any, seats: Any) -> None:
     account = World(shown={"seats": shown}, state=STATE).publisher.account("s")

@@ -44,12 +44,14 @@ _FULFILLMENT: Final = tuple((_pattern(path), methods) for path, methods in PATHS
 def call_of(method: str, path: str) -> tuple[str, str]:
     """Return the kind of a call and the subscription it is about; both are empty for what cannot be disturbed.
 
+    The subscription's id is in small letters, however it is spelled: a GUID is the same in capitals.
+
     Kinds are the operations of `fulfillment.OPERATIONS`, and `metadata`, `keys`, `token` of the identity provider.
     """
     for pattern, methods in _FULFILLMENT:
         found = pattern.fullmatch(path)
         if found is not None and method in methods:
-            return methods[method], found.groupdict().get("subscription") or ""
+            return methods[method], (found.groupdict().get("subscription") or "").lower()
     return next((kind for kind, pattern in _IDENTITY.items() if pattern.fullmatch(path)), ""), ""
 
 

@@ -5,12 +5,12 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from fulfillment_conformance.answers import Reading
+from fulfillment_conformance.answers import ABSENT, Reading
 from fulfillment_conformance.basis import ACTING
 from fulfillment_conformance.emulator.faults import Planned
 from fulfillment_conformance.exchange import Exchange
@@ -75,6 +75,10 @@ class SeenEffects:
         if self.unclear:
             raise NotUnderstood(self.unclear, self.looks[-1])
         return self
+
+    def but_refusals(self) -> Self:
+        """Return this without reports that a change has failed: to whoever answers first, they are what 4xx is else."""
+        return replace(self, calls=tuple(call for call in self.calls if _status_word(call) != "Failure"))
 
     def changes(self) -> Sequence[str]:
         """Describe each change, in words for the report."""
@@ -511,7 +515,18 @@ class Customer:
             refused = refused_for_its_values(activated) if activated else ""
             because = f"(ACT-006): {seen}: {refused}" if refused else f"(ACT-004): {seen}; {self.course}"
             raise Precondition(f"the purchase was not activated {because}", activated)
+        if self.publisher.shows_state:
+            self._appears()
         self.remember()
+
+    def _appears(self) -> None:
+        """Wait until the publisher shows the account that it has activated: what it shows may lag behind."""
+
+        def in_use(account: Account) -> bool:
+            return account.status.value not in {ABSENT, "PendingFulfillmentStart"}
+
+        found, _, waited = self._look(in_use, within=self.publisher.appearance_limit)
+        self.publisher.note_appearance(came=found is not None, after=waited)
 
     def remember(self) -> None:
         """Take what is now as the state that `effects` compares with."""
@@ -604,7 +619,7 @@ class Customer:
             for call in self.calls()
             if call.method == "PATCH"
             and "/operations/" in call.url
-            and (operation_id is None or f"/operations/{operation_id}" in call.url)
+            and (operation_id is None or f"/operations/{operation_id}" in call.url.lower())
         ]
 
     @staticmethod
@@ -622,6 +637,14 @@ class Customer:
         Where it has refused the latest notification nothing is waited for. What cannot be understood may still become
         what is waited for.
         """
+        refused = self.microsoft.was_refused(self._latest)
+        found, last, waited = self._look(done, within=0.0 if refused else self.publisher.effect_limit)
+        if last is not None and not refused:
+            self.publisher.note_effect(came=found is not None, after=waited)
+        return found or last
+
+    def _look(self, done: Callable[[Account], bool], *, within: float) -> tuple[Account | None, Account | None, float]:
+        """Look until something shows, for so many seconds; return what is right, what came last, and the time taken."""
         last: list[Account] = []
 
         def look() -> Account | None:
@@ -634,18 +657,14 @@ class Customer:
             except NotUnderstood:
                 return None
 
-        refused = self.microsoft.was_refused(self._latest)
-        deadline = 0.0 if refused else self.publisher.effect_limit
         pause, waited = 0.02, 0.0
         found = look()
-        while found is None and last and waited < deadline:
+        while found is None and last and waited < within:
             self.microsoft.wait(lambda: None, seconds=pause)
             waited += pause
             pause = min(pause * 1.5, 1.0)
             found = look()
-        if last and not refused:
-            self.publisher.note_effect(came=found is not None, after=waited)
-        return found or (last[0] if last else None)
+        return found, last[0] if last else None, waited
 
 
 def with_token(landing_page: str, token: str) -> str:

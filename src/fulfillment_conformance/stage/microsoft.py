@@ -384,9 +384,6 @@ def kind_of(exchange: Exchange) -> tuple[str, str]:
 
 
 def about(exchanges: Sequence[Exchange], subscription_id: str) -> list[Exchange]:
-    """Return the Fulfillment API calls about one subscription."""
-    return [
-        exchange
-        for exchange in exchanges
-        if exchange.receiver == "marketplace" and f"/subscriptions/{subscription_id}" in exchange.url
-    ]
+    """Return the Fulfillment API calls about one subscription, its id in capitals or not."""
+    path = f"/subscriptions/{subscription_id.lower()}"
+    return [exchange for exchange in exchanges if exchange.receiver == "marketplace" and path in exchange.url.lower()]

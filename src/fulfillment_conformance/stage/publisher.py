@@ -154,6 +154,7 @@ class Publisher:
         self._effects = Waits(effect, shortest=effect / 4, misses=3)
         self._reports = Waits(ACCEPTANCE_SECONDS, shortest=1.0, misses=2)
         self._activations = Waits(effect, shortest=min(1.0, effect), misses=2)
+        self._appearances = Waits(effect, shortest=0.0, misses=2)
 
     @property
     def silence_limit(self) -> float:
@@ -181,6 +182,15 @@ class Publisher:
     def note_activation(self, *, came: bool, after: float) -> None:
         """Note whether a purchase that was completed has been activated, and after how many seconds."""
         self._activations.note(came=came, after=after)
+
+    @property
+    def appearance_limit(self) -> float:
+        """Seconds to wait until an account shows that it is in use; none where that has failed to come."""
+        return self._appearances.limit
+
+    def note_appearance(self, *, came: bool, after: float) -> None:
+        """Note whether the account of an activated purchase has shown that it is in use, and after how many seconds."""
+        self._appearances.note(came=came, after=after)
 
     @property
     def shows_state(self) -> bool:
@@ -326,4 +336,6 @@ def _bare(name: str) -> str:
 
 
 def _number(value: Any) -> Any:
+    if isinstance(value, str) and not value.strip():
+        return None  # no seats
     return int(value) if isinstance(value, str) and value.strip().isdigit() else value
