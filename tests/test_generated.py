@@ -241,6 +241,16 @@ def test_an_answer_that_lies_about_its_length_or_encoding_disturbs_nobody(tmp_pa
     assert {call.exchange.status for call in told} == {200}
 
 
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("odd", ["[1]", '{"id": "a"}', "null", "7", "true", r'"\ud83d"', '"' + 3000 * "a" + '"'])
+def test_an_answer_whose_ids_are_no_text_disturbs_nobody(tmp_path: Path, phase: Phase, odd: str) -> None:
+    answer = f'{{"id": {odd}, "subscriptions": [{{"id": {odd}}}]}}'.encode()
+    told = calls(Api(lambda exchange: reply(exchange, 200, answer, Content_Type="application/json")), phase, tmp_path)
+
+    assert told
+    assert {call.exchange.response_body for call in told} == {answer}
+
+
 def test_what_goes_wrong_on_the_way_is_the_suites_own_fault(tmp_path: Path) -> None:
     def fail(_exchange: Exchange) -> None:
         raise RuntimeError("the sandbox is gone")

@@ -9,6 +9,7 @@ so the version is pinned exactly.
 """
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from schemathesis.generation.meta import REQUEST_SHAPE_PROBES
 from starlette.types import Receive, Scope, Send
 
 from fulfillment_conformance import hypothesis_home
+from fulfillment_conformance.answers import read_json
 from fulfillment_conformance.asgi import header_list, whole_body
 from fulfillment_conformance.errors import SuiteFault
 from fulfillment_conformance.exchange import Exchange, HeaderList, to_remember
@@ -142,6 +144,8 @@ def _slim(document: Mapping[str, Any]) -> dict[str, Any]:
     return slim
 
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half a character, which JSON can spell and no encoding can write."""
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {"coverage": {"unexpected-methods": ["put"]}}
 
 
@@ -167,6 +171,7 @@ class _Relay:
         # This blocks schemathesis's loop until the answer is there; with one worker, nothing else waits on it.
         exchange = self._send(made_up)
         came = exchange.response_body[:_LONGEST] if exchange.status is not None else b""
+        came = came if _is_usable(read_json(came)) else b""
         self.exchanges.append(to_remember(exchange))
         answered = [
             (name.encode("latin-1"), value.encode("latin-1"))
@@ -179,6 +184,16 @@ class _Relay:
             {"type": "http.response.start", "status": status, "headers": [*answered, (_NUMBER.encode(), number)]}
         )
         await send({"type": "http.response.body", "body": came})
+
+
+def _is_usable(document: Any) -> bool:
+    """Whether schemathesis can use what an answer says in further calls: it breaks off over an id that is no text."""
+    if isinstance(document, dict):
+        ids = (value for name, value in document.items() if name.lower().endswith("id"))
+        return all(isinstance(each, str) for each in ids) and all(map(_is_usable, [*document, *document.values()]))
+    if isinstance(document, list):
+        return all(map(_is_usable, document))
+    return not (isinstance(document, str) and _SURROGATE.search(document))
 
 
 def _calls(finished: events.ScenarioFinished, exchanges: list[Exchange]) -> Iterator[GeneratedCall]:

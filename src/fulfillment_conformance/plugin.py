@@ -9,6 +9,7 @@ The command line `fulfillment-conformance run` is this plugin with a terminal of
 
 import gc
 import time
+import traceback
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -352,7 +353,7 @@ class Judging:
             state.blame, state.reason = Blame.CONFIGURATION, str(error)
         else:
             state.blame = Blame.SUITE
-            state.reason = f"the suite's own fault in {call.when}: {type(error).__name__}: {error}"
+            state.reason = f"the suite's own fault in {call.when}: {type(error).__name__}: {error}{_where(error)}"
 
     def _is_slow(self, state: ItemState) -> bool:
         """Whether most of a test's time went into waiting for the target, as far as answers have come at all."""
@@ -521,6 +522,16 @@ def _told(failures: Sequence[CheckResult], run: Run) -> str:
         if failure.exchanges:
             lines.append(f"  exchanges: {', '.join(failure.exchanges)}")
     return "\n".join(lines)
+
+
+def _where(error: BaseException) -> str:
+    """Return the line that raised an error, and the line of the test that led there; for whoever reports a fault."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = dict.fromkeys(
+        f"{Path(frame.filename).name}:{frame.lineno}"
+        for frame in (*[each for each in frames if Path(each.filename).name.startswith("test_")][:1], *frames[-1:])
+    )
+    return f" ({', '.join(lines)})" if lines else ""
 
 
 __all__ = ["Outcome", "checks_of", "run_of"]

@@ -128,6 +128,14 @@ def test_nonsense_is_no_sign_and_no_error(signs: MarketplaceSigns, part: str, bo
     assert signs.alive() == set()
 
 
+@pytest.mark.parametrize("odd", [[1], {"a": 1}, None, 7])
+def test_a_status_that_is_no_word_is_no_sign(signs: MarketplaceSigns, odd: Any) -> None:
+    signs(call("GET", f"/{BOUGHT}", {"id": BOUGHT, "saasSubscriptionStatus": odd}))
+    signs(call("GET", f"/{BOUGHT}/operations/{OTHER}", {"id": OTHER, "status": odd}))
+
+    assert signs.alive() == set()
+
+
 def test_what_was_never_bought_counts_once_it_has_been_shown() -> None:
     signs = MarketplaceSigns(BASE, Life())
     signs(call("POST", "/resolve", {"id": OTHER}))

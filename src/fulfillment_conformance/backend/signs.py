@@ -9,6 +9,7 @@ import json
 import re
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -119,7 +120,7 @@ class MarketplaceSigns:
             case "list subscriptions":
                 self._told[part].update(_ids(fields.get("subscriptions")))
                 self._lists_nothing |= isinstance(fields.get("subscriptions"), list)
-            case "get subscription" if shown == subscription and fields.get("saasSubscriptionStatus") in _STATUSES:
+            case "get subscription" if shown == subscription and _word(fields, "saasSubscriptionStatus") in _STATUSES:
                 self._statuses[subscription].add(fields["saasSubscriptionStatus"])
                 if isinstance(fields.get("planId"), str):
                     self._plans.add(fields["planId"])
@@ -133,7 +134,7 @@ class MarketplaceSigns:
                 self._told[part].update(_ids(listed))
                 if isinstance(listed, list) and not self._keeps_operations:
                     self._alive.add(part)
-            case "get operation" if shown == operation and fields.get("status") in _OPERATION_STATUSES:
+            case "get operation" if shown == operation and _word(fields, "status") in _OPERATION_STATUSES:
                 self._operations[operation] = fields["status"]
                 self._alive.add(part)
             case "activate":
@@ -176,6 +177,11 @@ def _document(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def _word(fields: Mapping[str, Any], name: str) -> str:
+    word = fields.get(name)
+    return word if isinstance(word, str) else ""
 
 
 def _ids(listed: Any) -> set[str]:
