@@ -179,6 +179,15 @@ class TestDecisions:
         assert found is not None
         assert found[0] is FAILED
 
+    def test_what_is_only_observed_excuses_no_acceptance_under_the_pages(self) -> None:
+        basis = of_status("refused", exchange(200), exchange(409), expected=[400])
+        only_observed = [Accepted(200, profile="observed")]
+
+        documented = decide(basis, readings=only_observed)
+        assert documented is not None
+        assert documented[0] is FAILED
+        assert decide(basis, readings=only_observed, profile="observed") == (UNDECIDED, ())
+
     def test_a_condition_of_a_test_cannot_be_decided_again(self) -> None:
         assert decide(seen([plan()])) is None
 

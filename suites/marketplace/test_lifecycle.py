@@ -209,7 +209,7 @@ def test_a_subscription_stays_suspended_while_it_is_reinstated(marketplace, situ
         check("LCY-010").equals(look.status, "Suspended", observed=early)
 
 
-@requirement("LCY-008", "CHP-001", "CHQ-001")
+@requirement("LCY-008", "CHP-001", "CHQ-002")
 @pytest.mark.parametrize("kind", ["flat", "per-seat"])
 def test_a_reinstated_subscription_is_what_it_was(marketplace, situations, check, kind):
     """Plan, seats, automatic renewal and customer are after suspension and reinstatement what they were before.
@@ -227,12 +227,12 @@ def test_a_reinstated_subscription_is_what_it_was(marketplace, situations, check
     after = situations.wait_for_status(purchase, "Subscribed")
 
     if not check("LCY-008").equals(after.status, "Subscribed"):
-        for each in check.each("CHP-001", "CHQ-001"):
+        for each in check.each("CHP-001", "CHQ-002"):
             each.not_applicable("it was not reinstated")
         return
     for name in ("planId", "quantity", "autoRenew", "offerId", "beneficiary", "purchaser"):
         check("LCY-008").equals(after[name], before[name])
-    changed, other = ("CHP-001", "CHQ-001") if kind == "flat" else ("CHQ-001", "CHP-001")
+    changed, other = ("CHP-001", "CHQ-002") if kind == "flat" else ("CHQ-002", "CHP-001")
     check(other).not_applicable("another kind of plan is for that")
     check(changed).status(
         marketplace.change_plan(purchase.id, purchase.plan)
