@@ -139,6 +139,29 @@ def test_every_rule_on_tokens_has_a_case_that_breaks_it_alone() -> None:
     assert Forge.names(requirement="WHK-999") == []
 
 
+def test_a_token_under_another_signature_says_what_the_genuine_one_says(
+    identity: IdentityProvider, keys: dict[str, jwt.PyJWK]
+) -> None:
+    forge = Forge(identity)
+    genuine = forge.genuine()
+    forgery = forge.under_another_signature(genuine)
+
+    assert forgery.authorization[0].rpartition(".")[0] == genuine.authorization[0].rpartition(".")[0]
+    assert violations(genuine.authorization[0], keys) == set()
+    assert violations(forgery.authorization[0], keys) == {"WHK-018"}
+
+
+@pytest.mark.parametrize(("version", "other"), [(1, "2.0"), (2, "1.0")])
+def test_the_same_cases_are_made_in_tokens_of_the_other_version(
+    identity: IdentityProvider, version: TokenVersion, other: str
+) -> None:
+    forgery = Forge(identity, version=version).of_the_other_version().make("from-another-client")
+    claims = jwt.decode(forgery.authorization[0].removeprefix("Bearer "), options={"verify_signature": False})
+
+    assert claims["ver"] == other
+    assert claims["appid" if other == "1.0" else "azp"] == Forge.ANOTHER_CLIENT
+
+
 def test_a_case_that_does_not_exist(identity: IdentityProvider) -> None:
     with pytest.raises(KeyError, match="unheard-of"):
         Forge(identity).make("unheard-of")

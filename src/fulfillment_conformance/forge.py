@@ -59,9 +59,9 @@ def compact(header: Mapping[str, Any] | str, payload: object, sign: Signer) -> s
     return f"{signed}.{b64url(sign(signed.encode('ascii')))}"
 
 
-def by_key(key: SigningKey) -> Signer:
-    """Sign as RS256 does."""
-    return lambda signed: key.private_key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
+def by_key(key: SigningKey, digest: hashes.HashAlgorithm | None = None) -> Signer:
+    """Sign as RS256 does, or with another digest as its kin."""
+    return lambda signed: key.private_key.sign(signed, padding.PKCS1v15(), digest or hashes.SHA256())
 
 
 def by_hmac(secret: bytes) -> Signer:
@@ -202,6 +202,11 @@ class Forge(_Cases):
         """Signed by the right key, which it does not name: found by trying each, or refused."""
         return self._by(self._key, {"kid": None, "x5t": None}, self._claims())
 
+    @_case("accepted", "WHK-012")
+    def issued_fifty_minutes_ago(self) -> str:
+        """Issued fifty minutes ago, and good for ten more: Entra's callers use a token again until it ends."""
+        return self._ending(600)
+
     # --- no token at all ---
 
     @_case("refused", "WHK-014", "WHK-024")
@@ -305,6 +310,17 @@ class Forge(_Cases):
         return self._by(stranger_key(), {"kid": None, "x5t": None})
 
     @_case("refused", "WHK-018", "WHK-024")
+    def signed_by_a_stranger_with_another_algorithm(self) -> str:
+        """RS512 by a stranger under the name of Microsoft's key: passes where only the usual algorithm is looked at."""
+        return compact({**self._header(), "alg": "RS512"}, self._claims(), by_key(stranger_key(), hashes.SHA512()))
+
+    @_case("refused", "WHK-018", "WHK-024")
+    def signed_by_a_stranger_without_algorithm(self) -> str:
+        """Signed by a stranger under the name of Microsoft's key, and the header names no algorithm."""
+        header = {name: value for name, value in self._header().items() if name != "alg"}
+        return compact(header, self._claims(), by_key(stranger_key()))
+
+    @_case("refused", "WHK-018", "WHK-024")
     def kid_that_is_a_path(self) -> str:
         """HS256 with an empty secret, and a kid that points at an empty file."""
         return self._hs256(b"", kid="../../../../../../../../dev/null")
@@ -355,6 +371,12 @@ class Forge(_Cases):
     def for_another_application_by_address(self) -> str:
         """Genuine, but made out to another application, in the form api://<id>."""
         return self._genuine(aud=f"api://{self.ANOTHER_CLIENT}")
+
+    @_case("refused", "WHK-015", "WHK-024")
+    def for_another_application_whose_address_names_ours(self) -> str:
+        """Genuine, but made out to an address of another application, in which the publisher's own id stands, too."""
+        client = self._identity.directory.fulfillment_application.client_id
+        return self._genuine(aud=f"api://{self.ANOTHER_CLIENT}/{client}")
 
     @_case("refused", "WHK-015", "WHK-024")
     def for_microsoft_graph(self) -> str:
@@ -423,6 +445,11 @@ class Forge(_Cases):
         """Right tenant in tid, but the issuer's host only begins like Microsoft's."""
         tenant = self._identity.directory.fulfillment_application.tenant_id
         return self._genuine(iss=f"https://login.microsoftonline.com.stranger.invalid/{tenant}/v2.0")
+
+    @_case("refused", "WHK-021")
+    def without_issuer(self) -> str:
+        """Right tenant in tid, but no iss."""
+        return self._genuine(iss=None)
 
     # --- time ---
 
@@ -501,6 +528,28 @@ class Forge(_Cases):
         audience = json.dumps(claims.pop("aud"))
         text = f'{{"aud": {audience}, "aud": "{self.ANOTHER_CLIENT}", {json.dumps(claims)[1:]}'
         return compact(self._header(), text, by_key(self._key))
+
+    # --- made of another one ---
+
+    def under_another_signature(self, genuine: Forgery) -> Forgery:
+        """Return a genuine token again, letter by letter, but signed by a stranger: is it known by what it says?"""
+        signed = genuine.authorization[0].removeprefix("Bearer ").rpartition(".")[0]
+        signature = by_key(stranger_key())(signed.encode("ascii"))
+        return Forgery(
+            name="under-another-signature",
+            authorization=(f"Bearer {signed}.{b64url(signature)}",),
+            expected="refused",
+            reason="Header and claims of a token that was believed, under a stranger's signature.",
+            requirements=("WHK-018", "WHK-024"),
+        )
+
+    def of_the_other_version(self) -> "Forge":
+        """Return the maker of the same cases in tokens of the other version."""
+        return Forge(self._identity, version=1 if self._version == 2 else 2, strangers_url=self._strangers_url)
+
+    def genuine(self) -> Forgery:
+        """Return a genuine token of the version that is made here."""
+        return self.make(f"genuine-version-{self._version}")
 
     # --- many at once ---
 

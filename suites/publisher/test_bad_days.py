@@ -1,6 +1,7 @@
 """The marketplace refuses, stumbles or keeps silent (scenarios D07, D08, D12, E04, E05, E08, F05, F10, F11)."""
 
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 from threading import Event
 
@@ -73,9 +74,10 @@ def test_retry_after_is_waited_for(microsoft, purchase, check):
 
 @requirement("HDR-032", "OPP-020", "WHK-010")
 def test_silence_is_not_waited_for_without_end(stage, microsoft, publisher, check):
-    """Activate, Get operation and the PATCH get no answer at first: each call is given up in time and made again."""
-    buys, changes, reports = stage.purchase(), stage.subscribed(), stage.subscribed()
-    announced = [customer.change_plan(customer.other_plan().plan_id) for customer in (changes, reports)]
+    """Activate, the reads and the PATCH get no answer at first: each call is given up in time and made again."""
+    buys = stage.purchase()
+    changes, reports, looks = (stage.subscribed() for _ in range(3))
+    announced = [customer.change_plan(customer.other_plan().plan_id) for customer in (changes, reports, looks)]
 
     def complete():
         buys.visit()  # which activates already where there is nothing to confirm
@@ -85,6 +87,9 @@ def test_silence_is_not_waited_for_without_end(stage, microsoft, publisher, chec
     def receive():
         return publisher.receives(announced[0])
 
+    def look():
+        return publisher.receives(announced[2])
+
     def report():
         publisher.receives(announced[1])
         return reports.awaits_repeat("settle_operation", c, silence=SILENCE_SECONDS, of=announced[1])
@@ -93,10 +98,11 @@ def test_silence_is_not_waited_for_without_end(stage, microsoft, publisher, chec
         microsoft.disturbed(KeepsSilent(SILENCE_SECONDS, carried_out=True), call="activate", of=buys.id, times=1) as a,
         microsoft.disturbed(KeepsSilent(REPLY_SECONDS - 1), call="get_operation", of=changes.id, times=1) as b,
         microsoft.disturbed(KeepsSilent(SILENCE_SECONDS), call="settle_operation", of=reports.id, times=1) as c,
+        microsoft.disturbed(KeepsSilent(REPLY_SECONDS - 1), call="get_subscription", of=looks.id, times=1) as d,
     ):
-        activations, answer, patches = at_once(complete, receive, report)
+        activations, answer, patches, looked = at_once(complete, receive, report, look)
     started, account = buys.subscription.status.value, buys.eventually(lambda now: now.gives_access)
-    for customer, announcement in zip((changes, reports), announced, strict=True):
+    for customer, announcement in zip((changes, reports, looks), announced, strict=True):
         customer.settles(announcement)
 
     if a.met:
@@ -111,15 +117,19 @@ def test_silence_is_not_waited_for_without_end(stage, microsoft, publisher, chec
         )
     else:
         check("HDR-032").undecided("activate was not called")
-    if b.met:
-        check("WHK-010").that(
-            answer.status_code is not None and answer.exchange.seconds < REPLY_SECONDS,
-            expected=f"a reply within {REPLY_SECONDS:g} s although Get operation takes {REPLY_SECONDS - 1:g} s",
-            actual=f"{answer.status_code} after {answer.exchange.seconds:.1f} s",
-            rests_on=[answer, *changes.calls()],
-        )
-    else:
-        check("WHK-010").undecided("Get operation was not called", rests_on=[answer])
+    for fault, customer, call, reply in (
+        (b, changes, "Get operation", answer),
+        (d, looks, "Get subscription", looked),
+    ):
+        if fault.met:
+            check("WHK-010").that(
+                reply.status_code is not None and reply.exchange.seconds < REPLY_SECONDS,
+                expected=f"a reply within {REPLY_SECONDS:g} s although {call} takes {REPLY_SECONDS - 1:g} s",
+                actual=f"{reply.status_code} after {reply.exchange.seconds:.1f} s",
+                rests_on=[reply, *customer.calls()],
+            )
+    if not b.met and not d.met:
+        check("WHK-010").undecided("neither operation nor subscription was read", rests_on=[answer, looked])
     if c.met:
         check("OPP-020").that(
             1 < len(patches) <= A_FEW,
@@ -345,4 +355,113 @@ def test_an_event_that_cannot_be_checked_is_neither_lost_nor_in_the_way(stage, m
         expected="events of other subscriptions are taken meanwhile",
         actual=f"{meanwhile.status_code}; {followed.status if followed else 'no state page'}",
         rests_on=[first, meanwhile, again],
+    )
+
+
+@requirement("WHK-009", "WHK-055", "WHK-056")
+@pytest.mark.parametrize("fault", [Answers(500), BreaksOff()], ids=["500", "cut"])
+def test_a_change_whose_operation_cannot_be_read_is_not_lost(stage, microsoft, publisher, subscribed, check, fault):
+    """Get operation gives no answer: the plan stays until it does, and both sides have the same one in the end.
+
+    5xx: the redelivery completes it. 200: it is carried out later, or rejected by PATCH. 4xx: it is rejected.
+    """
+    rows = ("WHK-009", "WHK-055", "WHK-056")
+    if subscribed.claims.refuses_changes:
+        for each in check.each("WHK-055", "WHK-056"):
+            each.not_applicable("claims.refuses_changes: the publisher says that it refuses all changes")
+        rows = ("WHK-009",)
+    old, plan = subscribed.subscription.plan_id, subscribed.other_plan().plan_id
+    announcement = subscribed.change_plan(plan)
+    with microsoft.disturbed(fault, call="get_operation", of=subscribed.id) as met:
+        first = publisher.receives(announcement)
+        effect = subscribed.effects().but_refusals()
+    if not met.met:
+        for each in check.each(*rows):
+            each.not_applicable("the publisher does not read the operation of a change")
+        return
+    again = first
+    if first.is_server_error:
+        again = publisher.receives(announcement, forged=False)
+    outcome = subscribed.settles(announcement)
+    present = subscribed.subscription.plan_id
+    account = subscribed.eventually(lambda now: now.has(plan=present))
+    told = f"{first.status_code or first.error}; operation {outcome.operation.status}, plan {present!r}; " + (
+        str(account.plan) if account else "no state page"
+    )
+
+    if subscribed.claims.refuses_changes:
+        check("WHK-009").no_effect(effect)
+        return
+    if not (usual := stage.usual("change_plan")).works:
+        for each in check.each(*rows):
+            each.undecided("a change has no effect in any case", rests_on=[*usual.rests_on, first])
+        return
+    check("WHK-009").no_effect(effect)
+    if first.is_server_error:
+        check("WHK-055").that(
+            again.is_success and present == plan and (account is None or account.has(plan=plan)),
+            expected="the redelivery is taken and completes the change",
+            actual=f"{again.status_code or again.error}, after {told}",
+            rests_on=[first, again, *outcome.patches],
+        )
+    else:
+        check("WHK-055").not_applicable("the notification was not asked for again")
+    if account is None and first.is_success and present != old:
+        check("WHK-056").untestable("publisher.state: nothing shows whether what was answered 200 is done later")
+        return
+    check("WHK-056").that(
+        first.status_code is not None and (account is None or account.has(plan=present)),
+        expected="5xx, a rejection, or 200 and the change carried out later: the same plan on both sides",
+        actual=told,
+        rests_on=[first, *outcome.patches, *([account.exchange] if account else [])],
+    )
+
+
+@requirement("WHK-055", "WHK-056")
+@pytest.mark.parametrize("event", ["reinstate", "unsubscribe"])
+def test_a_notice_that_cannot_be_checked_is_not_lost(stage, microsoft, publisher, subscribed, check, event):
+    """The reads break off, or Get subscription alone answers 500: 5xx, or a queue; in the end it has its effect."""
+    rows = ("WHK-055", "WHK-056")
+    back = event == "reinstate"
+    if back and publisher.service.claims.refuses_reinstatement:
+        for each in check.each(*rows):
+            each.not_applicable("claims.refuses_reinstatement: the publisher says that it does not reinstate")
+        return
+    if back:
+        publisher.receives(subscribed.suspend())
+        subscribed.eventually(lambda now: not now.gives_access)
+    announcement = subscribed.reinstate() if back else subscribed.unsubscribe()
+    with ExitStack() as stack:
+        fault = Answers(500) if back else BreaksOff()
+        met = [stack.enter_context(microsoft.disturbed(fault, call="get_subscription", of=subscribed.id))]
+        if not back:
+            met.append(stack.enter_context(microsoft.disturbed(fault, call="get_operation", of=subscribed.id)))
+        first = publisher.receives(announcement, forged=True)
+    queued = subscribed.eventually(lambda now: now.gives_access is back) if first.is_success else None
+    redelivered = publisher.receives(announcement)
+    subscribed.settles(announcement)
+    account = subscribed.eventually(lambda now: now.gives_access is back)
+
+    if not any(each.met for each in met):
+        for each in check.each(*rows):
+            each.not_applicable(f"the publisher does not ask the marketplace about {announcement.operation.action}")
+        return
+    if not (usual := stage.usual(event)).works:
+        for each in check.each(*rows):
+            each.undecided("such an event has no effect in any case", rests_on=[*usual.rests_on, redelivered])
+        return
+    check("WHK-055").that(
+        redelivered.is_success and (account is None or account.gives_access is back),
+        expected=f"the redelivered {announcement.operation.action} is taken and has its effect",
+        actual=f"{redelivered.status_code or redelivered.error}; {account.status if account else 'no state page'}",
+        rests_on=[first, redelivered],
+    )
+    if first.is_success and queued is None:
+        check("WHK-056").untestable("publisher.state: nothing shows whether what was answered 200 is done later")
+        return
+    check("WHK-056").that(
+        first.is_server_error or (first.is_success and queued.gives_access is back),
+        expected="5xx, or 200 and the event carried out later without being sent again",
+        actual=f"{first.status_code or first.error}; {queued.status if queued else 'to be sent again'}",
+        rests_on=[first, *([queued.exchange] if queued else [])],
     )

@@ -2,9 +2,11 @@
 
 import time
 import uuid
+from contextlib import suppress
 from threading import Event
 
 from fulfillment_conformance.emulator.faults import Waits
+from fulfillment_conformance.interruptions import NotClaimed
 from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import briefly, document
 from fulfillment_conformance.stage.together import at_once
@@ -52,67 +54,122 @@ def test_an_accepted_plan_change_takes_effect_on_both_sides(publisher, subscribe
             each.untestable("publisher.state.plan: without it nothing shows which plan the publisher has now")
 
 
-@requirement("WHK-008")
-def test_the_operation_is_read_before_anything_is_done(publisher, subscribed, check):
-    """Get Operation comes before the PATCH that reports the outcome."""
-    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
+@requirement("EVT-018")
+def test_a_change_of_plan_leaves_the_seats_as_they_are(stage, publisher, check):
+    """Plan and seats are changed apart: whoever gets another plan that is priced per seat keeps his seats."""
+    if not publisher.shows("seats"):
+        check("EVT-018").untestable("publisher.state.seats: without it nothing shows how many seats are left")
+        return
+    seated = stage.subscribed(stage.seat_plan())
+    if seated.claims.refuses_changes:
+        check("EVT-018").not_applicable("claims.refuses_changes: the publisher says that it refuses all changes")
+        return
+    plan, seats = seated.other_plan(), seated.subscription.quantity
+    if not (plan.is_price_per_seat and plan.allows(seats)):
+        check("EVT-018").not_applicable(f"marketplace.offers: no other plan of the offer allows {seats} seats")
+        return
+    before = seated.account()
+    announcement = seated.change_plan(plan.plan_id)
     answer = publisher.receives(announcement)
-    outcome = subscribed.settles(announcement)
-    calls = subscribed.calls()
-    looked = [
-        index
-        for index, call in enumerate(calls)
-        if call.method == "GET" and f"/operations/{announcement.operation.id}" in call.url.lower()
-    ]
-    acted = [index for index, call in enumerate(calls) if call in outcome.patches]
+    outcome = seated.settles(announcement)
+    account = seated.eventually(lambda now: now.has(plan=plan.plan_id, seats=seats))
 
-    if subscribed.claims.refuses_changes:
+    if outcome.operation.status != "Succeeded" or before.seats.value != seats:
+        told = f"operation {outcome.operation.status}; {before.seats} before it"
+        check("EVT-018").undecided(f"the change was not taken, or the seats were others: {told}", rests_on=[answer])
+        return
+    check("EVT-018").equals(account.seats, seats)
+
+
+def _changes(stage):
+    """Let every kind of change happen that a publisher reports an outcome of; give each notification, and whose it is.
+
+    Whoever takes no changes at all reports on a reinstatement at most.
+    """
+    customer = stage.subscribed()
+    if not customer.claims.refuses_changes:
+        with suppress(NotClaimed):
+            yield customer.change_plan(customer.other_plan().plan_id), customer
+    if stage.sells_seats and not customer.claims.refuses_changes:
+        seated = stage.subscribed(stage.seat_plan())
+        with suppress(NotClaimed):
+            yield seated.change_quantity(seated.other_seats), seated
+    if not customer.claims.refuses_reinstatement:
+        paid = stage.subscribed()
+        paid.publisher.receives(paid.suspend())
+        paid.eventually(lambda now: not now.gives_access)
+        yield paid.reinstate(), paid
+
+
+@requirement("WHK-008")
+def test_the_operation_is_read_before_anything_is_done(stage, publisher, check):
+    """Get Operation comes before the PATCH that reports the outcome of a change, be it of plan or of seats."""
+    if publisher.service.claims.refuses_changes:
         check("WHK-008").not_applicable("claims.refuses_changes: the publisher says that it refuses all changes")
         return
-    if not answer.is_success and not calls:
-        check("WHK-008").undecided("the notification was not taken, and nothing was done", rests_on=[answer])
-        return
-    check("WHK-008").that(
-        bool(looked) and (not acted or looked[0] < acted[0]),
-        expected=f"GET .../operations/{announcement.operation.id} before the outcome is reported",
-        actual=", ".join(f"{call.method} …{call.url.split('?')[0][-60:]}" for call in calls) or "no call at all",
-        rests_on=[answer, *calls],
-    )
+    changes = 0
+    for announcement, customer in _changes(stage):
+        if not announcement.operation.action.is_change:
+            continue
+        changes += 1
+        answer = publisher.receives(announcement)
+        outcome = customer.settles(announcement)
+        calls = customer.calls()
+        looked = [
+            index
+            for index, call in enumerate(calls)
+            if call.method == "GET" and f"/operations/{announcement.operation.id}" in call.url.lower()
+        ]
+        acted = [index for index, call in enumerate(calls) if call in outcome.patches]
+
+        if not answer.is_success and not calls:
+            check("WHK-008").undecided("the notification was not taken, and nothing was done", rests_on=[answer])
+            continue
+        check("WHK-008").that(
+            bool(looked) and (not acted or looked[0] < acted[0]),
+            expected=f"GET .../operations/{announcement.operation.id} before the outcome is reported",
+            actual=", ".join(f"{call.method} …{call.url.split('?')[0][-60:]}" for call in calls) or "no call at all",
+            rests_on=[answer, *calls],
+        )
+    if not changes:
+        check("WHK-008").not_applicable("marketplace.offers: no customer can change to another plan or to other seats")
 
 
 @requirement("OPP-003", "OPP-004", "WHK-039")
-def test_the_outcome_is_reported_in_the_right_words(publisher, subscribed, check):
+def test_the_outcome_is_reported_in_the_right_words(stage, publisher, check):
     """PATCH says exactly Success or Failure, about the operation and subscription of the notification."""
-    announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
-    answer = publisher.receives(announcement)
-    outcome = subscribed.settles(announcement)
-    patches = subscribed.patches()
-    if not patches:
+    reported = False
+    for announcement, customer in _changes(stage):
+        answer = publisher.receives(announcement)
+        outcome = customer.settles(announcement)
+        patches = customer.patches()
+        reported = reported or bool(patches)
+
+        for word in [customer.word_of(patch) for patch in patches]:
+            check("OPP-003").that(
+                word in {"Success", "Failure"}, expected="status Success or Failure", actual=word, rests_on=patches
+            )
+        operation = announcement.operation
+        for body in [document(patch) for patch in patches]:
+            extra = {name: body[name] for name in ("planId", "quantity") if isinstance(body, dict) and name in body}
+            check("OPP-004").that(
+                extra.get("planId", operation.plan_id) == operation.plan_id
+                and extra.get("quantity") in {None, "", operation.quantity},
+                expected="status alone, or planId and quantity of the operation beside it",
+                actual=f"{extra or 'status alone'}",
+                rests_on=patches,
+            )
+        if patches:
+            path = f"/subscriptions/{customer.id}/operations/{operation.id}"
+            check("WHK-039").that(
+                all(path in patch.url.lower() for patch in patches),
+                expected=f"PATCH …{path}",
+                actual=", ".join(patch.url.split("?")[0] for patch in patches),
+                rests_on=[answer, *patches, *outcome.patches],
+            )
+    if not reported:
         for each in check.each("OPP-003", "OPP-004", "WHK-039"):
             each.not_applicable(NO_PATCH)
-        return
-
-    for word in [subscribed.word_of(patch) for patch in patches]:
-        check("OPP-003").that(
-            word in {"Success", "Failure"}, expected="status Success or Failure", actual=word, rests_on=patches
-        )
-    operation = announcement.operation
-    for body in [document(patch) for patch in patches]:
-        extra = {name: body[name] for name in ("planId", "quantity") if isinstance(body, dict) and name in body}
-        check("OPP-004").that(
-            extra.get("planId", operation.plan_id) == operation.plan_id
-            and extra.get("quantity") in {None, "", operation.quantity},
-            expected="status alone, or planId and quantity of the operation beside it",
-            actual=f"{extra or 'status alone'}",
-            rests_on=patches,
-        )
-    path = f"/subscriptions/{subscribed.id}/operations/{operation.id}"
-    check("WHK-039").that(
-        all(path in patch.url.lower() for patch in patches),
-        expected=f"PATCH …{path}",
-        actual=", ".join(patch.url.split("?")[0] for patch in patches),
-        rests_on=[answer, *patches, *outcome.patches],
-    )
 
 
 @requirement("LCY-019", "OPP-013", "OPP-014", "OPP-021")

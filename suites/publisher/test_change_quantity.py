@@ -3,6 +3,7 @@
 import pytest
 
 from fulfillment_conformance.marks import requirement
+from fulfillment_conformance.stage.calls import briefly
 
 REFUSES = "claims.refuses_changes: the publisher says that it refuses all changes"
 WITHOUT_STATE = "publisher.state.seats: without it nothing shows how many seats the publisher has now"
@@ -14,17 +15,32 @@ def seated(stage):
     return stage.subscribed(stage.seat_plan(), quantity=10)
 
 
-@requirement("EVT-020")
+@requirement("EVT-020", "OPP-013")
 def test_an_accepted_seat_change_takes_effect_on_both_sides(publisher, seated, check):
-    """Validate, set the new number, answer 200: in the end marketplace and publisher have it."""
+    """Validate, set the new number, answer 200, report: in the end marketplace and publisher have it, and the plan."""
+    plan = seated.subscription.plan_id
     for seats in (25, 7):
         announcement = seated.change_quantity(seats)
         answer = publisher.receives(announcement)
         outcome = seated.settles(announcement)
         account = seated.eventually(lambda now, seats=seats: now.has(seats=seats))
         if seated.claims.refuses_changes:
-            check("EVT-020").not_applicable(REFUSES)
+            for each in check.each("EVT-020", "OPP-013"):
+                each.not_applicable(REFUSES)
             continue
+        if not seated.claims.acknowledges_changes:
+            check("OPP-013").not_applicable(
+                "claims.acknowledges_changes: the publisher says that it reports no success"
+            )
+        elif answer.is_success:
+            check("OPP-013").that(
+                bool(outcome.patches),
+                expected="PATCH within ten seconds",
+                actual=briefly(list(outcome.patches), otherwise="no PATCH"),
+                rests_on=[answer, *outcome.patches],
+            )
+        else:
+            check("OPP-013").undecided("the change was refused: no outcome is left to report", rests_on=[answer])
         check("EVT-020").that(
             outcome.operation.status == "Succeeded",
             expected="the change accepted: 2xx, and PATCH Success or silence",
@@ -33,6 +49,8 @@ def test_an_accepted_seat_change_takes_effect_on_both_sides(publisher, seated, c
         )
         if publisher.shows("seats"):
             check("EVT-020").equals(account.seats, seats)
+            if not account.plan.absent:
+                check("EVT-020").equals(account.plan, plan)
         elif not outcome.patches:
             check("EVT-020").untestable(WITHOUT_STATE)
 
@@ -76,13 +94,17 @@ def test_seats_that_the_publisher_cannot_give_are_refused(stage, publisher, chec
 
 @requirement("WHK-009", "WHK-045")
 def test_seats_that_only_the_payload_names_are_never_set(microsoft, publisher, seated, check):
-    """The payload says 1000, the operation 20: refuse, or set 20.
+    """The payload says 30, the operation 20: refuse, or set 20.
+
+    30 is a number that the plan allows, where it does: what is refused for its limits shows nothing.
 
     An operation that was refused for good once may be refused again; then another change shows that changes are taken.
     """
     announcement = seated.change_quantity(20)
-    lie = microsoft.payload(announcement) | {"quantity": 1000}
-    answer = publisher.receives(announcement, payload=lie, forged=True)
+    plan = next(plan for plan in seated.offer.plans if plan.plan_id == seated.subscription.plan_id)
+    lie = 30 if plan.allows(30) else 1000
+    payload = microsoft.payload(announcement) | {"quantity": lie}
+    answer = publisher.receives(announcement, payload=payload, forged=True)
     effect = seated.effects()
     account = seated.account()
     twin = publisher.receives(announcement)
@@ -99,8 +121,8 @@ def test_seats_that_only_the_payload_names_are_never_set(microsoft, publisher, s
             each.untestable(WITHOUT_STATE)
         else:
             each.that(
-                account.seats.value != 1000,
-                expected="not the 1000 seats that only the payload named",
+                account.seats.value != lie,
+                expected=f"not the {lie} seats that only the payload named",
                 actual=f"{account.seats}; " + ("; ".join(effect.changes()) or "no effect"),
                 rests_on=[answer, account.exchange, *effect.evidence()],
             )

@@ -8,41 +8,73 @@ from fulfillment_conformance.emulator.faults import Answers, Rewrites
 from fulfillment_conformance.interruptions import MissingCapability
 from fulfillment_conformance.marketplace import Action
 from fulfillment_conformance.marks import requirement
+from fulfillment_conformance.stage.calls import briefly
 
 WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
 
 
-@requirement("EVT-026", "OPP-016")
-def test_suspend_is_taken_without_a_patch(publisher, subscribed, check):
-    """Suspend is a notification: 200, and nothing is reported back."""
-    answer = publisher.receives(subscribed.suspend())
-    effect = subscribed.effects()
+@pytest.fixture
+def customers(stage):
+    """A customer of a flat plan, and one who pays per seat where the publisher sells that."""
+    return [stage.subscribed(), *([stage.subscribed(stage.seat_plan())] if stage.sells_seats else [])]
 
-    for each in check.each("EVT-026", "OPP-016"):
-        each.that(
-            not subscribed.patches(),
-            expected="no PATCH of an operation",
-            actual=f"{len(subscribed.patches())} PATCH calls" if subscribed.patches() else "none",
-            rests_on=[answer, *subscribed.patches(), *effect.evidence()],
-        )
-    check("EVT-026").taken(answer)
+
+@requirement("EVT-026", "OPP-016")
+def test_suspend_is_taken_without_a_patch(publisher, customers, check):
+    """Suspend is a notification: 200, and nothing is reported back."""
+    for customer in customers:
+        answer = publisher.receives(customer.suspend())
+        effect = customer.effects()
+        for each in check.each("EVT-026", "OPP-016"):
+            each.that(
+                not customer.patches(),
+                expected="no PATCH of an operation",
+                actual=f"{len(customer.patches())} PATCH calls" if customer.patches() else "none",
+                rests_on=[answer, *customer.patches(), *effect.evidence()],
+            )
+        check("EVT-026").taken(answer)
 
 
 @requirement("EVT-027")
-def test_suspend_restricts_access(publisher, subscribed, check):
-    """While payment is missing the customer has no full access."""
+def test_suspend_restricts_access(publisher, customers, check):
+    """While payment is missing the customer has no full access; and the same when it is missing once more."""
     if not publisher.shows_state:
         check("EVT-027").untestable(WITHOUT_STATE)
         return
-    publisher.receives(subscribed.suspend())
-    account = subscribed.eventually(lambda now: now.status.value == "Suspended")
-
+    for customer in customers:
+        publisher.receives(customer.suspend())
+        account = customer.eventually(lambda now: now.status.value == "Suspended")
+        check("EVT-027").equals(account.state, "Suspended")
+    customer = customers[0]
+    if publisher.service.claims.refuses_reinstatement:
+        return
+    publisher.receives(announcement := customer.reinstate())
+    customer.settles(announcement)
+    if not customer.eventually(lambda now: now.gives_access).gives_access:
+        return  # Reinstate has no effect: EVT-030
+    publisher.receives(customer.suspend())
+    account = customer.eventually(lambda now: now.status.value == "Suspended")
     check("EVT-027").equals(account.state, "Suspended")
 
 
+@requirement("EVT-028")
+def test_a_suspended_subscription_is_left_to_the_marketplace(publisher, subscribed, check):
+    """A payment may still come: whoever cancels the subscription while it is missing leaves nothing to recover."""
+    answer = publisher.receives(subscribed.suspend())
+    effect = subscribed.effects()
+    cancelled = subscribed.called("cancel")
+
+    check("EVT-028").that(
+        not cancelled,
+        expected="no DELETE of a subscription that is only suspended",
+        actual=briefly(cancelled, otherwise="none"),
+        rests_on=[answer, *cancelled, *effect.evidence()],
+    )
+
+
 @requirement("EVT-028", "EVT-030")
-def test_reinstate_brings_everything_back(publisher, subscribed, check):
-    """After Suspend and Reinstate the customer has access, plan and seats as before."""
+def test_reinstate_brings_everything_back(publisher, customers, check):
+    """After Suspend and Reinstate the customer has access, plan and seats as before, and after the next ones, too."""
     if publisher.service.claims.refuses_reinstatement:
         for each in check.each("EVT-028", "EVT-030"):
             each.not_applicable("claims.refuses_reinstatement: the publisher says that it does not reinstate")
@@ -51,24 +83,27 @@ def test_reinstate_brings_everything_back(publisher, subscribed, check):
         for each in check.each("EVT-028", "EVT-030"):
             each.untestable(WITHOUT_STATE)
         return
-    before = subscribed.account()
-    publisher.receives(subscribed.suspend())
-    suspended = subscribed.eventually(lambda now: now.status.value == "Suspended")
-    announcement = subscribed.reinstate()
-    answer = publisher.receives(announcement)
-    subscribed.settles(announcement)
-    after = subscribed.eventually(lambda now: now.status.value == "Subscribed")
+    for customer in [*customers, customers[0]]:
+        before = customer.account()
+        publisher.receives(customer.suspend())
+        suspended = customer.eventually(lambda now: now.status.value == "Suspended")
+        announcement = customer.reinstate()
+        answer = publisher.receives(announcement)
+        customer.settles(announcement)
+        after = customer.eventually(lambda now: now.status.value == "Subscribed")
 
-    check("EVT-030").taken(answer)
-    check("EVT-030").equals(after.state, "Subscribed")
-    check("EVT-028").that(
-        not suspended.state.absent,
-        expected="the account is still known while suspended",
-        actual=suspended.status,
-        rests_on=[suspended.exchange],
-    )
-    check("EVT-028").equals(after.plan, before.plan.value)
-    check("EVT-028").equals(after.seats, before.seats.value)
+        check("EVT-030").taken(answer)
+        check("EVT-030").equals(after.state, "Subscribed")
+        check("EVT-028").that(
+            not suspended.state.absent,
+            expected="the account is still known while suspended",
+            actual=suspended.status,
+            rests_on=[suspended.exchange],
+        )
+        check("EVT-028").equals(after.plan, before.plan.value)
+        check("EVT-028").equals(after.seats, before.seats.value)
+        if after.state.value != "Subscribed":
+            return
 
 
 @requirement("OPP-017")
@@ -121,7 +156,13 @@ def test_a_reinstatement_that_cannot_be_honoured_is_cancelled(publisher, subscri
 
 @requirement("LCY-027")
 def test_both_ways_out_of_a_suspension_are_taken(stage, publisher, check):
-    """After Suspend comes Reinstate or Unsubscribe."""
+    """After Suspend comes Reinstate or Unsubscribe; the latter ends in what a cancelled account is otherwise shown as.
+
+    A publisher may show suspended and cancelled accounts alike, and is not asked to tell them apart.
+    """
+    cancelled = stage.subscribed()
+    publisher.receives(cancelled.unsubscribe())
+    usual = cancelled.eventually(lambda now: not now.gives_access)
     for action in ("reinstate", "unsubscribe"):
         customer = stage.subscribed()
         first = publisher.receives(customer.suspend())
@@ -135,31 +176,63 @@ def test_both_ways_out_of_a_suspension_are_taken(stage, publisher, check):
         if action == "reinstate" and publisher.service.claims.refuses_reinstatement:
             check("LCY-027").accepted(answer)
             continue
-        wanted = "Subscribed" if action == "reinstate" else "Unsubscribed"
+        wanted = "Subscribed" if action == "reinstate" or usual is None else usual.status.value
         account = customer.eventually(lambda now, wanted=wanted: now.status.value == wanted)
-        access = wanted == "Subscribed"
+        access = action == "reinstate"
+        done = account is None or (account.gives_access == access and (access or account.status.value == wanted))
         check("LCY-027").that(
-            first.is_success and answer.is_success and (account is None or account.gives_access == access),
-            expected=f"Suspend, then {action}: both taken, {'access' if access else 'no access'} in the end",
+            first.is_success and answer.is_success and done,
+            expected=f"Suspend, then {action}: both taken, {'access' if access else f'shown as {wanted}'} in the end",
             actual=f"{first.status_code}, {answer.status_code}; {account.status if account else 'no state page'}",
             rests_on=[first, answer],
         )
 
 
 @requirement("EVT-023", "OPP-016")
-def test_renew_is_taken_and_access_goes_on(publisher, subscribed, check):
+def test_renew_is_taken_and_access_goes_on(publisher, customers, check):
     """Renew is a notification: 200, no PATCH, and the account stays as it is."""
-    answer = publisher.receives(subscribed.renew())
-    effect = subscribed.effects()
+    for customer in customers:
+        answer = publisher.receives(customer.renew())
+        effect = customer.effects()
 
-    check("EVT-023").taken(answer)
-    check("EVT-023").no_effect(effect.understood())
-    check("OPP-016").that(
-        not subscribed.patches(),
-        expected="no PATCH of an operation",
-        actual=f"{len(subscribed.patches())} PATCH calls" if subscribed.patches() else "none",
-        rests_on=[answer, *subscribed.patches(), *effect.evidence()],
-    )
+        check("EVT-023").taken(answer)
+        check("EVT-023").no_effect(effect.understood())
+        check("OPP-016").that(
+            not customer.patches(),
+            expected="no PATCH of an operation",
+            actual=f"{len(customer.patches())} PATCH calls" if customer.patches() else "none",
+            rests_on=[answer, *customer.patches(), *effect.evidence()],
+        )
+
+
+@requirement("WHK-009", "WHK-045")
+def test_what_only_a_renewal_s_payload_names_is_never_applied(stage, microsoft, publisher, check):
+    """A genuine Renew whose payload names another plan and other seats than the operation: they stay as they are."""
+    rows = ("WHK-009", "WHK-045")
+    if not publisher.shows("plan"):
+        for each in check.each(*rows):
+            each.untestable("publisher.state.plan: without it nothing shows which plan was applied")
+        return
+    customer = stage.subscribed(stage.seat_plan() if stage.sells_seats else None)
+    announcement = customer.renew()
+    lie = {"planId": customer.plan_to_lie_about("") or "a-plan-that-nobody-sells"}
+    if customer.subscription.quantity is not None:
+        lie |= {"quantity": customer.subscription.quantity + 990}
+    answer = publisher.receives(announcement, payload=microsoft.payload(announcement) | lie, forged=True)
+    effect = customer.effects()
+    account = customer.account()
+    twin = publisher.receives(announcement)
+
+    for each in check.each(*rows):
+        if not (twin.is_success or answer.is_success):
+            each.undecided("Renew with a true payload was not taken either", rests_on=[answer, twin])
+            continue
+        each.that(
+            account.plan.value != lie["planId"] and account.seats.value != lie.get("quantity", account.seats),
+            expected="neither the plan nor the seats that only the payload of a Renew named",
+            actual="; ".join(effect.differences) or "plan and seats as before",
+            rests_on=[answer, account.exchange, *effect.evidence()],
+        )
 
 
 @requirement("EVT-034", "OPP-016")
@@ -208,7 +281,13 @@ def test_a_cancellation_of_a_purchase_never_opened_is_no_error(publisher, purcha
 def test_events_of_a_subscription_that_the_publisher_has_lost_are_no_error(stage, publisher, check):
     """Known to the marketplace and not to the publisher: notices are taken; a change is verified, or refused."""
     noticed, changed = stage.activated_elsewhere(), stage.activated_elsewhere()
-    for happens in (noticed.suspend, noticed.unsubscribe):
+    renewed, paid = stage.activated_elsewhere(), stage.activated_elsewhere()
+    paid.suspend()
+    more = [renewed.renew, paid.reinstate]
+    if stage.sells_seats:
+        seated = stage.activated_elsewhere(stage.seat_plan())
+        more.append(lambda: seated.change_quantity(seated.other_seats))
+    for happens in (noticed.suspend, noticed.unsubscribe, *more):
         announcement = happens()
         answers = [publisher.receives(announcement)]
         if answers[0].is_server_error:
@@ -399,10 +478,14 @@ def test_a_notice_that_nothing_stands_behind_changes_nothing(microsoft, publishe
     check("WHK-044").no_change_of_access(effect)
 
 
-@requirement("AAC-004", "AAC-008", "EVT-037")
+@requirement("AAC-004", "AAC-008", "EVT-037", "OPP-016")
 def test_subscribe_sets_an_automatically_activated_customer_up(stage, microsoft, publisher, check):
-    """The notification is all there is: an account, without resolve and without activate."""
-    customer = stage.auto_activated()
+    """The notification is all there is: an account for the beneficiary, without resolve, activate and PATCH."""
+    for choice in stage.auto_activated_plans():
+        _subscribes(stage.auto_activated(choice), microsoft, publisher, check)
+
+
+def _subscribes(customer, microsoft, publisher, check):
     announcement = customer.announced(Action.SUBSCRIBE)
     customer.remember()
     mark = microsoft.mark
@@ -412,7 +495,9 @@ def test_subscribe_sets_an_automatically_activated_customer_up(stage, microsoft,
     ):
         answer = publisher.receives(announcement)
         account = customer.eventually(lambda now: now.gives_access)
+        customer.effects()
     calls = [*microsoft.called("resolve", since=mark), *customer.called("activate")]
+    bought = customer.subscription
 
     for each in check.each("AAC-008", "EVT-037"):
         each.taken(answer)
@@ -420,11 +505,20 @@ def test_subscribe_sets_an_automatically_activated_customer_up(stage, microsoft,
             each.untestable(WITHOUT_STATE)
         else:
             each.that(
-                account.gives_access and account.has(plan=customer.subscription.plan_id),
-                expected=f"an account with access and plan {customer.subscription.plan_id!r}",
-                actual=f"{account.status}, {account.plan}",
+                account.gives_access and account.has(plan=bought.plan_id, seats=bought.quantity),
+                expected=f"an account with access, plan {bought.plan_id!r}"
+                + (f" and {bought.quantity} seats" if bought.quantity is not None else ""),
+                actual=f"{account.status}, {account.plan}, {account.seats}",
                 rests_on=[answer, account.exchange],
             )
+            if publisher.shows("tenant") and not account.state.absent:
+                each.equals(account.tenant, bought.beneficiary.tenant_id)
+    check("OPP-016").that(
+        not customer.patches(),
+        expected="no PATCH of an operation",
+        actual=briefly(customer.patches(), otherwise="none"),
+        rests_on=[answer, *customer.patches()],
+    )
     if not answer.is_success or (account is not None and not account.gives_access):
         check("AAC-004").undecided("the customer was not set up", rests_on=[answer])
         return

@@ -6,6 +6,7 @@ is judged only where the same event has its effect in the documented form.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
@@ -43,7 +44,17 @@ def _nested(**values: Any) -> Callable[[Payload], Payload]:
 
 
 def _quantity(written: Callable[[int], Any]) -> Callable[[Payload], Payload]:
-    return lambda payload: payload | {"quantity": written(int(payload["quantity"]))}
+    return lambda payload: payload | {"quantity": written(int(payload.get("quantity") or 1))}
+
+
+def _at(written: Callable[[datetime], str]) -> Callable[[Payload], Payload]:
+    """Write the time at which the event really happened in another form: some go by it, to tell old news from new."""
+
+    def rewritten(payload: Payload) -> Payload:
+        told = datetime.fromisoformat(payload["timeStamp"])
+        return payload | {"timeStamp": written(told if told.tzinfo else told.replace(tzinfo=UTC))}
+
+    return rewritten
 
 
 def _short(payload: Payload) -> Payload:
@@ -51,15 +62,36 @@ def _short(payload: Payload) -> Payload:
 
 
 PLAN, SEATS_CHANGE, END = "ChangePlan", "ChangeQuantity", "Unsubscribe"
+PAUSE, BACK, TERM = "Suspend", "Reinstate", "Renew"
 NO_DATES = {"startDate": "0001-01-01T00:00:00", "endDate": "0001-01-01T00:00:00"}
 DAYS = {"startDate": "2026-11-01", "endDate": "2026-11-30"}
 THREE_YEARS = {"startDate": "2026-11-01T00:00:00Z", "endDate": "2029-10-31T00:00:00Z", "chargeDuration": "P1M"}
 
+
+def _written(pattern: str, zone: tzinfo = UTC, ahead: timedelta = timedelta()) -> Callable[[datetime], str]:
+    return lambda at: (at + ahead).astimezone(zone).strftime(pattern)
+
+
+SEVEN_DIGITS = _written("%Y-%m-%dT%H:%M:%S.%f7Z")
+SEVEN_DIGITS_OFFSET = _written("%Y-%m-%dT%H:%M:%S.%f7+00:00")
+AN_HOUR_AHEAD = _written("%Y-%m-%dT%H:%M:%S.%f+01:00", timezone(timedelta(hours=1)))
+NO_ZONE = _written("%Y-%m-%dT%H:%M:%S.%f")
+NEXT_DAY = _written("%Y-%m-%d", ahead=timedelta(days=1))
+"""Not the same day: its first moment lies before what the customer did earlier."""
+
 # fmt: off
 MISSING = [  # EVT-014
     Form("six fields only",               PLAN,         _short),
+    Form("six fields only",               SEATS_CHANGE, _short),
+    Form("six fields only",               TERM,         _short),
+    Form("six fields only",               PAUSE,        _short),
+    Form("six fields only",               BACK,         _short),
     Form("six fields only",               END,          _short),
     Form("no nested subscription",        PLAN,         _without("subscription")),
+    Form("empty descriptions",            TERM,         _with(**dict.fromkeys(DESCRIBED, ""), status="", quantity="")),
+    Form("descriptions null, NotStarted", TERM,         _with(**dict.fromkeys(DESCRIBED), status="NotStarted")),
+    Form("descriptions null, NotStarted", PAUSE,        _with(**dict.fromkeys(DESCRIBED), status="NotStarted")),
+    Form("descriptions null, NotStarted", BACK,         _with(**dict.fromkeys(DESCRIBED), status="NotStarted")),
     Form("empty descriptions",            END,          _with(**dict.fromkeys(DESCRIBED, ""), status="", quantity="")),
     Form("descriptions null, NotStarted", END,          _with(**dict.fromkeys(DESCRIBED), status="NotStarted")),
     Form("nested subscription null",      END,          _with(subscription=None, quantity=None)),
@@ -72,6 +104,13 @@ SEATS = [  # EVT-015
     Form("quantity absent",               PLAN,         _without("quantity")),
     Form("quantity 0 on a flat plan",     PLAN,         _with(quantity=0)),
     Form("quantity 1 on a flat plan",     PLAN,         _with(quantity=1)),
+    Form("quantity as text",              TERM,         _quantity(str)),
+    Form("quantity null",                 TERM,         _with(quantity=None)),
+    Form("quantity absent",               TERM,         _without("quantity")),
+    Form("quantity empty",                PAUSE,        _with(quantity="")),
+    Form("quantity null",                 PAUSE,        _with(quantity=None)),
+    Form("quantity as text",              BACK,         _quantity(str)),
+    Form("quantity empty",                BACK,         _with(quantity="")),
     Form("quantity empty",                END,          _with(quantity="")),
     Form("quantity null",                 END,          _with(quantity=None)),
 ]
@@ -83,14 +122,25 @@ STATUS = [  # EVT-043
     Form("status Success",                PLAN,         _with(status="Success")),
     Form("status empty",                  PLAN,         _with(status="")),
     Form("no status",                     PLAN,         _without("status")),
+    Form("status NotStarted",             TERM,         _with(status="NotStarted")),
+    Form("status Success",                TERM,         _with(status="Success")),
+    Form("status NotStarted",             PAUSE,        _with(status="NotStarted")),
+    Form("no status",                     PAUSE,        _without("status")),
+    Form("status Success",                BACK,         _with(status="Success")),
+    Form("status empty",                  BACK,         _with(status="")),
     Form("status Success",                END,          _with(status="Success")),
 ]
 TIMES = [  # EVT-044
-    Form("seven digits and Z",            PLAN,         _with(timeStamp="2026-11-22T09:30:00.1234567Z")),
-    Form("seven digits and an offset",    PLAN,         _with(timeStamp="2026-11-22T09:30:00.1234567+00:00")),
-    Form("another offset",                PLAN,         _with(timeStamp="2026-11-22T10:30:00+01:00")),
-    Form("no zone",                       PLAN,         _with(timeStamp="2026-11-22T09:30:00.123")),
-    Form("a date only",                   PLAN,         _with(timeStamp="2026-11-22")),
+    Form("seven digits and Z",            PLAN,         _at(SEVEN_DIGITS)),
+    Form("seven digits and an offset",    PLAN,         _at(SEVEN_DIGITS_OFFSET)),
+    Form("another offset",                PLAN,         _at(AN_HOUR_AHEAD)),
+    Form("no zone",                       PLAN,         _at(NO_ZONE)),
+    Form("a date only",                   PLAN,         _at(NEXT_DAY)),
+    Form("seven digits and an offset",    TERM,         _at(SEVEN_DIGITS_OFFSET)),
+    Form("no zone",                       TERM,         _at(NO_ZONE)),
+    Form("seven digits and an offset",    PAUSE,        _at(SEVEN_DIGITS_OFFSET)),
+    Form("no zone",                       BACK,         _at(NO_ZONE)),
+    Form("another offset",                END,          _at(AN_HOUR_AHEAD)),
 ]
 TERMS = [  # EVT-045; Get subscription shows the same term
     Form("no term",                       PLAN,         _nested(term=None)),
@@ -102,17 +152,26 @@ TERMS = [  # EVT-045; Get subscription shows the same term
 MORE = [  # WHK-011
     Form("unknown properties",            PLAN,         _with(aNewProperty={"nested": [1, None]}, another="x")),
     Form("unknown nested properties",     PLAN,         _nested(aNewProperty=True, another={"deeper": {}})),
+    Form("unknown properties",            SEATS_CHANGE, _with(aNewProperty={"nested": [1, None]}, another="x")),
+    Form("unknown properties",            TERM,         _with(aNewProperty={"nested": [1, None]}, another="x")),
+    Form("unknown properties",            PAUSE,        _with(aNewProperty="x", another={"deeper": []})),
+    Form("unknown properties",            BACK,         _with(aNewProperty=0, another=None)),
+    Form("unknown nested properties",     BACK,         _nested(aNewProperty=True, another={"deeper": {}})),
     Form("unknown properties",            END,          _with(aNewProperty=[], another=0.5, purchaseToken=None)),
 ]
 # fmt: on
 
 
 class Judge:
-    """Sends forms of one table and checks their effect, with one customer for all changes and a new one per ending."""
+    """Sends forms of one table and checks their effect.
+
+    One customer goes through all changes of plan, one through all changes of seats, one through suspensions and
+    renewals, and a new one comes for each ending.
+    """
 
     def __init__(self, stage, microsoft, publisher):
         self.stage, self.microsoft, self.publisher = stage, microsoft, publisher
-        self.flat = self.seated = None
+        self.flat = self.seated = self.lasting = None
 
     def judges(self, check, forms):
         """Record one decision per form."""
@@ -121,11 +180,13 @@ class Judge:
             event = form.event
             if event == SEATS_CHANGE and not self.stage.sells_seats:
                 continue
-            if event != END and self.publisher.service.claims.refuses_changes:
+            if event in {PLAN, SEATS_CHANGE} and self.publisher.service.claims.refuses_changes:
                 check.not_applicable("claims.refuses_changes: the publisher says that it refuses all changes")
                 continue
             if event == PLAN and (alone := self.cannot_change_plan()):
                 check.not_applicable(alone)
+                continue
+            if event == BACK and self.publisher.service.claims.refuses_reinstatement:
                 continue
             if event not in works:
                 works[event] = self.sends(event, lambda payload: payload)
@@ -154,12 +215,14 @@ class Judge:
         """Let an event happen and announce it in some form; returns answer, whether it had its effect, what came."""
         if event == END:
             return self.ends(change)
+        if event in {PAUSE, BACK, TERM}:
+            return self.lasts(event, change)
         if event == PLAN:
             self.flat = customer = self.flat or self.stage.subscribed()
             announcement = customer.change_plan(customer.other_plan().plan_id)
         else:
             self.seated = customer = self.seated or self.stage.subscribed(self.stage.seat_plan(), quantity=10)
-            announcement = customer.change_quantity(customer.subscription.quantity + 1)
+            announcement = customer.change_quantity(customer.other_seats)
         before, wanted = customer.account(), announcement.operation
         payload = change(self.microsoft.payload(announcement))
 
@@ -177,6 +240,31 @@ class Judge:
         shown = f"{account.status}, {account.plan}, {account.seats}" if account else "no state page"
         came = f"{answer.status_code or answer.error}; operation {outcome.operation.status}; {shown}"
         return answer, done and outcome.operation.status == "Succeeded", came
+
+    def lasts(self, event, change):
+        """Suspend, reinstate or renew somebody's subscription, and announce it in some form; plan and seats stay."""
+        customer = self.lasting or self.stage.subscribed(self.stage.seat_plan() if self.stage.sells_seats else None)
+        self.lasting = None
+        before = customer.account()
+        if event == BACK:
+            self.publisher.receives(customer.suspend())
+            customer.eventually(lambda now: not now.gives_access)
+        announcement = {PAUSE: customer.suspend, BACK: customer.reinstate, TERM: customer.renew}[event]()
+        answer = self.publisher.receives(announcement, payload=change(self.microsoft.payload(announcement)))
+        customer.settles(announcement)
+
+        def has_effect(now):
+            kept = event == PAUSE or (now.plan.value == before.plan.value and now.seats.value == before.seats.value)
+            return now.gives_access is (event != PAUSE) and kept
+
+        if event == TERM:
+            customer.effects()  # what a renewal leads to has shown by then
+        account = customer.eventually(has_effect) if answer.is_success else customer.account()
+        done = answer.is_success and (account is None or has_effect(account))
+        if done and event != PAUSE:
+            self.lasting = customer
+        shown = f"{account.status}, {account.plan}, {account.seats}" if account else "no state page"
+        return answer, done, f"{answer.status_code or answer.error}; {shown}"
 
     def ends(self, change):
         """Cancel a new customer's subscription and announce it in some form."""

@@ -1,5 +1,6 @@
 """Notifications that come twice, late, at once or in the wrong order (scenarios C11, C12, D14, E01 to E10)."""
 
+from fulfillment_conformance.interruptions import NotClaimed
 from fulfillment_conformance.marketplace import Action
 from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import briefly
@@ -7,6 +8,7 @@ from fulfillment_conformance.stage.customer import Customer
 from fulfillment_conformance.stage.together import at_once
 
 WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
+REFUSES = "claims.refuses_changes: the publisher says that it refuses all changes; other events show it"
 REPLY_SECONDS = 10.0
 CROWD = 5
 
@@ -14,6 +16,9 @@ CROWD = 5
 @requirement("WHK-032")
 def test_the_same_notification_twice_has_one_effect(publisher, subscribed, check):
     """A redelivery is answered 2xx again and changes nothing further."""
+    if subscribed.claims.refuses_changes:
+        check("WHK-032").not_applicable(REFUSES)
+        return
     announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
     first = publisher.receives(announcement)
     subscribed.settles(announcement)
@@ -30,8 +35,84 @@ def test_the_same_notification_twice_has_one_effect(publisher, subscribed, check
 
 
 @requirement("WHK-032")
+def test_whatever_comes_twice_counts_once(stage, publisher, check):
+    """A renewal, a change of seats, a suspension, its end, a cancellation: taken again, and nothing changes further."""
+    customer = stage.subscribed(stage.seat_plan() if stage.sells_seats else None)
+    changes_seats = stage.sells_seats and not customer.claims.refuses_changes
+    for happens in (
+        Customer.renew,
+        *([lambda seated: seated.change_quantity(seated.other_seats)] if changes_seats else []),
+        Customer.suspend,
+        *([] if customer.claims.refuses_reinstatement else [Customer.reinstate]),
+        Customer.unsubscribe,
+    ):
+        if happens is Customer.unsubscribe and customer.subscription.status != "Subscribed":
+            customer = stage.subscribed()  # whose cancellation shows when it has had its effect
+        announcement = happens(customer)
+        first = publisher.receives(announcement)
+        customer.settles(announcement)
+        now = customer.subscription
+        done = customer.eventually(
+            lambda account, now=now: (
+                account.gives_access is (now.status == "Subscribed")
+                and (not account.gives_access or account.has(plan=now.plan_id, seats=now.quantity))
+            )
+        )
+        customer.remember()
+        again = publisher.receives(announcement, forged=True)
+        effect = customer.effects()
+
+        event = announcement.operation.action
+        if not first.is_success or (done is not None and done.gives_access is not (now.status == "Subscribed")):
+            check("WHK-032").undecided(f"the first {event} was not taken, or had no effect", rests_on=[first])
+            return
+        check("WHK-032").that(
+            again.is_success and not effect.understood().differences,
+            expected=f"the second {event} taken like the first, and everything as before",
+            actual=f"{again.status_code or again.error}; {'; '.join(effect.differences) or 'as before'}",
+            rests_on=[first, again, *effect.evidence()],
+        )
+
+
+@requirement("WHK-032")
+def test_a_change_that_comes_again_after_another_one_undoes_nothing(stage, publisher, check):
+    """One change, a second one, and then the first is delivered once more: the second is still what counts."""
+    if not publisher.shows("plan"):
+        check("WHK-032").untestable("publisher.state.plan: without it nothing shows which plan is the present one")
+        return
+    customer = stage.subscribed()
+    if customer.claims.refuses_changes:
+        check("WHK-032").not_applicable(REFUSES)
+        return
+    announcements, answers = [], []
+    for _ in range(2):
+        announcements.append(customer.change_plan(customer.other_plan().plan_id))
+        answers.append(publisher.receives(announcements[-1]))
+        customer.settles(announcements[-1])
+    plan = customer.subscription.plan_id
+    account = customer.eventually(lambda now: now.has(plan=plan))
+    customer.remember()
+    again = publisher.receives(announcements[0], forged=True)
+    effect = customer.effects()
+    last = customer.eventually(lambda now: now.has(plan=plan))
+
+    if not (account.has(plan=plan) and plan == announcements[1].operation.plan_id):
+        check("WHK-032").undecided("the changes had no effect in the first place", rests_on=[*answers])
+        return
+    check("WHK-032").that(
+        last.has(plan=plan),
+        expected=f"the plan {plan!r}, which the last change asked for",
+        actual=f"{last.plan}; the repeated notification was answered {again.status_code or again.error}",
+        rests_on=[again, last.exchange, *effect.evidence()],
+    )
+
+
+@requirement("WHK-032")
 def test_two_equal_notifications_at_one_instant_have_one_effect(stage, publisher, subscribed, check):
     """Both are answered below 500, the plan is the new one, and it is reported as one operation."""
+    if subscribed.claims.refuses_changes:
+        check("WHK-032").not_applicable(REFUSES)
+        return
     announcement = subscribed.change_plan(subscribed.other_plan().plan_id)
     answers = at_once(
         lambda: publisher.receives(announcement),
@@ -59,40 +140,71 @@ def test_two_equal_notifications_at_one_instant_have_one_effect(stage, publisher
 
 @requirement("WHK-054")
 def test_two_operations_may_share_an_activity_id(microsoft, publisher, subscribed, check):
-    """Events are told apart by operation id: both changes take effect."""
-    plans, shared = [], None
-    seen = []
-    for _ in range(2):
-        plan = subscribed.other_plan().plan_id
-        announcement = subscribed.change_plan(plan)
+    """Events are told apart by operation id: both changes take effect, or a suspension that comes after a renewal.
+
+    The latter is tried where the publisher takes no change of plan.
+    """
+    shared, seen = None, []
+    for happens in [_changes_plan] * 2 if subscribed.can_change_plan else [Customer.renew, Customer.suspend]:
+        announcement = happens(subscribed)
+        operation = announcement.operation
         payload = microsoft.payload(announcement)
         shared = shared or payload["activityId"]
         answer = publisher.receives(announcement, payload=payload | {"activityId": shared})
-        outcome = subscribed.settles(announcement)
-        account = subscribed.eventually(lambda now, plan=plan: now.has(plan=plan))
-        plans.append(plan)
-        seen.append((answer, outcome, account))
+        ended = subscribed.settles(announcement).operation.status == "Succeeded"
+        access, plan = subscribed.subscription.status == "Subscribed", operation.plan_id
 
-    (first, taken, before), (second, outcome, account) = seen
-    if taken.operation.status != "Succeeded" or (before is not None and not before.has(plan=plans[0])):
-        check("WHK-054").undecided("the first of the two changes has no effect either", rests_on=[first])
+        def has_effect(now, access=access, plan=plan):
+            return now.gives_access is access and (not access or now.has(plan=plan))
+
+        account = subscribed.eventually(has_effect)
+        works = answer.is_success and ended and (account is None or has_effect(account))
+        seen.append((operation, answer, account, works))
+
+    (_, first, _, worked), (operation, second, account, works) = seen
+    if not worked:
+        check("WHK-054").undecided("the first of the two events has no effect either", rests_on=[first])
         return
     check("WHK-054").that(
-        second.is_success
-        and outcome.operation.status == "Succeeded"
-        and (account is None or account.has(plan=plans[1])),
-        expected=f"the second change taken, and the plan {plans[1]!r}",
-        actual=f"{second.status_code}, operation {outcome.operation.status}, "
+        works,
+        expected=f"the second of two operations with one activityId, {operation.action}, taken and in effect",
+        actual=f"{second.status_code}; " + (f"{account.status}, {account.plan}" if account else "no state page"),
+        rests_on=[first, second, *([account.exchange] if account else [])],
+    )
+
+
+@requirement("WHK-054")
+def test_the_same_change_may_be_made_again(publisher, subscribed, check):
+    """To another plan, back, and there once more: the third change asks for what the first did, and counts as well."""
+    if subscribed.claims.refuses_changes:
+        check("WHK-054").not_applicable(REFUSES)
+        return
+    plans, answers, outcomes = [], [], []
+    for _ in range(3):
+        plan = subscribed.other_plan(but=plans[1:]).plan_id if len(plans) < 2 else plans[0]
+        plans.append(plan)
+        announcement = subscribed.change_plan(plan)
+        answers.append(publisher.receives(announcement))
+        outcomes.append(subscribed.settles(announcement))
+        account = subscribed.eventually(lambda now, plan=plan: now.has(plan=plan))
+        works = outcomes[-1].operation.status == "Succeeded" and (account is None or account.has(plan=plan))
+        if not works and len(plans) < 3:
+            check("WHK-054").undecided("the changes before have no effect either", rests_on=answers)
+            return
+    check("WHK-054").that(
+        works,
+        expected=f"the change to {plans[0]!r} taken again, and the plan {plans[0]!r}",
+        actual=f"{answers[-1].status_code}, operation {outcomes[-1].operation.status}, "
         f"{account.plan if account else 'no state page'}",
-        rests_on=[first, second, *outcome.patches],
+        rests_on=[*answers, *outcomes[-1].patches],
     )
 
 
 @requirement("LCY-026", "WHK-034")
-def test_what_is_cancelled_stays_cancelled(stage, microsoft, publisher, check):
-    """What comes after Unsubscribe, though it happened before, revives nothing.
+def test_what_is_suspended_stays_suspended(stage, microsoft, publisher, check):
+    """What happened before a suspension and comes after it gives no access: a renewal, a change of plan.
 
-    That is Suspend, Renew, the Subscribe that live services have sent at a renewal, and a change of plan.
+    The change has failed with the suspension; the renewal is sent in both of its forms.
     """
     rows = ("LCY-026", "WHK-034")
     if not publisher.shows_state:
@@ -105,14 +217,110 @@ def test_what_is_cancelled_stays_cancelled(stage, microsoft, publisher, check):
             customer.renew()
         return customer.announced(Action.SUBSCRIBE)
 
+    for happens in (Customer.renew, subscribes, _changes_plan):
+        customer = stage.subscribed()
+        late = happens(customer)
+        if late is None:
+            continue
+        suspended = publisher.receives(customer.suspend())
+        before = customer.eventually(lambda now: not now.gives_access)
+        answer = publisher.receives(late)
+        effect = customer.effects()
+        account = customer.eventually(lambda now: not now.gives_access)
+        for each in check.each(*rows):
+            if not suspended.is_success or before.gives_access:
+                each.undecided("Suspend has no effect in the first place", rests_on=[suspended, before.exchange])
+                continue
+            each.that(
+                not account.gives_access,
+                expected=f"{late.operation.action} after Suspend: suspended as before",
+                actual=f"{answer.status_code or answer.error}; {'; '.join(effect.differences) or account.status}",
+                rests_on=[suspended, answer, account.exchange],
+            )
+
+
+@requirement("WHK-034", "GET-034")
+def test_a_change_that_has_failed_is_not_carried_out_late(stage, publisher, check):
+    """A change that nobody answered failed with a suspension; it is delivered when that is over: the plan stays."""
+    if publisher.service.claims.refuses_reinstatement:
+        for each in check.each("WHK-034", "GET-034"):
+            each.not_applicable("claims.refuses_reinstatement: the publisher says that it does not reinstate")
+        return
+    if not publisher.shows("plan"):
+        for each in check.each("WHK-034", "GET-034"):
+            each.untestable("publisher.state.plan: without it nothing shows which plan was applied")
+        return
+    customer = stage.subscribed()
+    before = customer.account()
+    late = customer.change_plan(customer.other_plan().plan_id)
+    publisher.receives(customer.suspend())
+    customer.eventually(lambda now: not now.gives_access)
+    publisher.receives(reinstated := customer.reinstate())
+    customer.settles(reinstated)
+    back = customer.eventually(lambda now: now.gives_access)
+    answer = publisher.receives(late)
+    effect = customer.effects()
+    plan = customer.subscription.plan_id
+    account = customer.eventually(lambda now: now.has(plan=plan))
+
+    for each in check.each("WHK-034", "GET-034"):
+        if not back.gives_access or back.plan.value != before.plan.value:
+            each.undecided("Reinstate has no effect in the first place", rests_on=[back.exchange])
+            continue
+        each.that(
+            account.has(plan=plan),
+            expected=f"the plan {plan!r}, as Get subscription says, and not that of a change that has failed",
+            actual=f"{account.plan}; answered {answer.status_code or answer.error}",
+            rests_on=[answer, account.exchange, *effect.evidence()],
+        )
+
+
+def _changes_plan(customer):
+    """Let a customer change the plan; None where nobody can."""
+    try:
+        return customer.change_plan(customer.other_plan().plan_id)
+    except NotClaimed:
+        return None
+
+
+@requirement("LCY-026", "WHK-034")
+def test_what_is_cancelled_stays_cancelled(stage, microsoft, publisher, check):
+    """What comes after Unsubscribe, though it happened before, revives nothing.
+
+    That is Suspend, Renew, the Subscribe that live services have sent at a renewal, Reinstate, and a change of plan or
+    of seats.
+    """
+    rows = ("LCY-026", "WHK-034")
+    if not publisher.shows_state:
+        for each in check.each(*rows):
+            each.untestable(WITHOUT_STATE)
+        return
+
+    def subscribes(customer):
+        with microsoft.deciding_otherwise(renewal_sends_subscribe=True):
+            customer.renew()
+        return customer.announced(Action.SUBSCRIBE)
+
+    def reinstates(customer):
+        publisher.receives(customer.suspend())
+        customer.eventually(lambda now: not now.gives_access)
+        return customer.reinstate()
+
+    def changes_seats(customer):
+        return customer.change_quantity(customer.other_seats)
+
     for happens in (
         Customer.suspend,
         Customer.renew,
         subscribes,
-        lambda customer: customer.change_plan(customer.other_plan().plan_id),
+        reinstates,
+        _changes_plan,
+        *([changes_seats] if stage.sells_seats else []),
     ):
-        customer = stage.subscribed()
+        customer = stage.subscribed(stage.seat_plan() if happens is changes_seats else None)
         late = happens(customer)
+        if late is None:
+            continue
         ended = publisher.receives(customer.unsubscribe())
         closed = customer.eventually(lambda now: not now.gives_access)
         customer.remember()
@@ -123,11 +331,13 @@ def test_what_is_cancelled_stays_cancelled(stage, microsoft, publisher, check):
             for each in check.each(*rows):
                 each.undecided("Unsubscribe has no effect in the first place", rests_on=[ended, closed.exchange])
             return
+        # Who was suspended had no access before either: nothing tells when the cancellation has had its effect.
+        moved = [] if happens is reinstates else effect.differences
         for each in check.each(*rows):
             each.that(
-                not account.gives_access and not effect.differences,
+                not account.gives_access and not moved,
                 expected=f"{late.operation.action} after Unsubscribe: cancelled as before",
-                actual=f"{answer.status_code or answer.error}; {'; '.join(effect.differences) or account.status}",
+                actual=f"{answer.status_code or answer.error}; {'; '.join(moved) or account.status}",
                 rests_on=[ended, answer, account.exchange],
             )
 
@@ -192,12 +402,24 @@ def test_suspend_and_reinstate_in_the_wrong_order_end_as_the_marketplace_has_it(
 
 @requirement("GET-035", "EVT-034")
 def test_subscriptions_of_one_buyer_with_one_name_are_kept_apart(stage, publisher, check):
-    """One is cancelled, and later a late event comes for it; the other, and one bought since, stay as they are."""
+    """Whatever becomes of one, the other, and one bought since, stay as they are; so does a late event of the first."""
     if not publisher.shows_state:
         for each in check.each("GET-035", "EVT-034"):
             each.untestable(WITHOUT_STATE)
         return
     ends, stays = stage.subscribed(name="Twins"), stage.subscribed(name="Twins")
+    moved = []
+    for happens in (
+        *([_changes_plan] if ends.can_change_plan else []),
+        Customer.renew,
+        *([] if ends.claims.refuses_reinstatement else [Customer.suspend, Customer.reinstate]),
+    ):
+        announcement = happens(ends)
+        publisher.receives(announcement)
+        ends.settles(announcement)
+        now = ends.subscription
+        ends.eventually(lambda account, now=now: account.gives_access is (now.status == "Subscribed"))
+        moved += [f"{announcement.operation.action}: {each}" for each in stays.effects_so_far().differences]
     late = ends.suspend()
     answer = publisher.receives(ends.unsubscribe())
     ended = ends.eventually(lambda now: not now.gives_access)
@@ -205,6 +427,7 @@ def test_subscriptions_of_one_buyer_with_one_name_are_kept_apart(stage, publishe
     publisher.receives(late)
     effects = [stays.effects(), again.effects()]
     accounts = [stays.account(), again.account()]
+    moved += [each for effect in effects for each in effect.differences]
 
     check("EVT-034").that(
         answer.is_success and not ended.gives_access,
@@ -213,9 +436,9 @@ def test_subscriptions_of_one_buyer_with_one_name_are_kept_apart(stage, publishe
         rests_on=[answer, ended.exchange],
     )
     check("GET-035").that(
-        all(account.gives_access for account in accounts) and not any(effect.differences for effect in effects),
+        all(account.gives_access for account in accounts) and not moved,
         expected="the other one, and the one bought since, as before",
-        actual="; ".join(f"{account.status}, {account.plan}" for account in accounts),
+        actual="; ".join(moved) or "; ".join(f"{account.status}, {account.plan}" for account in accounts),
         rests_on=[answer, *(account.exchange for account in accounts)],
     )
 

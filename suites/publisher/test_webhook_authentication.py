@@ -1,9 +1,12 @@
 """Who may speak to the webhook: only Microsoft, proven by its token (catalogue theme WHK; scenarios A01 to A16)."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
-from fulfillment_conformance.emulator.faults import Answers
+import pytest
+
+from fulfillment_conformance.emulator.faults import Answers, BreaksOff
 from fulfillment_conformance.forge import Forge
+from fulfillment_conformance.interruptions import NotClaimed
 from fulfillment_conformance.marks import requirement
 
 
@@ -20,6 +23,21 @@ UNAUTHENTICATED = {401, 403}
 
 A_FEW = 10
 """How many requests for keys fifty invented key ids may cause."""
+
+BETWEEN_FETCHES = 30.0
+"""Seconds for which libraries use what they have fetched before an unknown key makes them fetch again."""
+
+TYPICAL = {
+    "WHK-012": "garbage",
+    "WHK-014": "no-header",
+    "WHK-015": "for-another-application",
+    "WHK-016": "from-another-client",
+    "WHK-017": "with-the-tenant-of-another",
+    "WHK-018": "signed-by-a-stranger-under-a-known-kid",
+    "WHK-019": "expired-an-hour-ago",
+    "WHK-020": "valid-in-an-hour",
+}
+"""One forgery for each thing that a token proves."""
 
 
 def _hostile(requirement_id):
@@ -80,6 +98,51 @@ def test_both_token_versions_are_taken(stage, publisher, check):
         check("WHK-022").accepted(answer)
 
 
+@requirement("WHK-049")
+def test_a_new_signing_key_is_fetched(microsoft, publisher, subscribed, check):
+    """Microsoft signs with a key that it has just published: taken, after one request for keys.
+
+    Libraries fetch keys at most so often, every half a minute for example: a new key is given that time to be fetched.
+    """
+    forged_before = publisher.has_seen_forged_tokens
+    first = publisher.receives(announcement := subscribed.an_event())
+    subscribed.settles(announcement)
+    if not first.is_success:
+        check("WHK-049").undecided("a token signed with the known key was not taken either", rests_on=[first])
+        return
+    with microsoft.another_signing_key() as signed:
+        mark = microsoft.mark
+        announcement = subscribed.an_event()
+        answer = publisher.receives(announcement, token=signed(), forged=False)
+        fetched = microsoft.called("keys", since=mark)
+        subscribed.settles(announcement)
+        if not answer.is_success and not fetched:
+            microsoft.wait(lambda: None, seconds=_pause_between_fetches(microsoft, publisher, answer))
+            if subscribed.can_change_plan:  # the refused change has failed; a state is announced again
+                announcement = subscribed.an_event()
+            answer = publisher.receives(announcement, token=signed(), forged=False)
+            fetched = microsoft.called("keys", since=mark)
+            subscribed.settles(announcement)
+
+    if not answer.is_success and not fetched and forged_before:
+        reason = "forged tokens with unknown keys came before in this run, and keys may be fetched only so often"
+        check("WHK-049").undecided(f"{reason}; run it alone", rests_on=[answer])
+        return
+    check("WHK-049").that(
+        answer.is_success and len(fetched) <= 2,
+        expected="a token signed with a new key taken, after one request for keys",
+        actual=f"{answer.status_code}, {len(fetched)} requests for keys",
+        rests_on=[first, answer, *fetched],
+    )
+
+
+def _pause_between_fetches(microsoft, publisher, refused):
+    """Return after how many seconds keys may be fetched again, whatever pause the publisher keeps between fetches."""
+    before = microsoft.called("keys")
+    since = (refused.exchange.at - before[-1].at).total_seconds() if before else BETWEEN_FETCHES
+    return max(2 * publisher.effect_limit, BETWEEN_FETCHES - since) + 1
+
+
 @requirement("WHK-012", "WHK-050")
 def test_without_keys_nothing_is_taken_on_trust(microsoft, publisher, subscribed, check):
     """A key that the publisher does not know yet, and the key endpoint is down: 5xx, no effect; taken afterwards."""
@@ -118,53 +181,28 @@ def test_without_keys_nothing_is_taken_on_trust(microsoft, publisher, subscribed
     )
 
 
-@requirement("WHK-049")
-def test_a_new_signing_key_is_fetched_and_invented_ones_are_not_asked_for_without_end(
-    stage, microsoft, publisher, subscribed, check
-):
-    """Microsoft signs with a key that it has just published: taken. Fifty invented key ids: a few requests for keys.
-
-    Libraries fetch keys at most so often, every half a minute for example; a new key is given that time to be fetched.
-    """
-    forged_before = publisher.has_seen_forged_tokens
-    first = publisher.receives(announcement := subscribed.an_event())
+@requirement("WHK-012")
+@pytest.mark.parametrize("fault", [Answers(200, b"<html>Sign in</html>"), BreaksOff()], ids=["page", "cut"])
+def test_whatever_is_wrong_with_the_keys_nothing_is_taken_on_trust(microsoft, publisher, subscribed, check, fault):
+    """A page where the keys should be, or a connection that breaks off: not taken, and no effect."""
+    announcement = subscribed.an_event()
+    with ExitStack() as down:
+        down.enter_context(microsoft.disturbed(fault, call="keys"))
+        down.enter_context(microsoft.disturbed(fault, call="metadata"))
+        signed = down.enter_context(microsoft.another_signing_key())
+        answer = publisher.receives(announcement, token=signed(), forged=True)
+        effect = subscribed.effects_so_far()
+    twin = publisher.receives(announcement)
     subscribed.settles(announcement)
-    with microsoft.another_signing_key() as signed:
-        mark = microsoft.mark
-        announcement = subscribed.an_event()
-        answer = publisher.receives(announcement, token=signed(), forged=False)
-        fetched = microsoft.called("keys", since=mark)
-        subscribed.settles(announcement)
-        if first.is_success and not answer.is_success and not fetched:
-            microsoft.wait(lambda: None, seconds=2 * publisher.effect_limit + 1)
-            if subscribed.can_change_plan:  # the refused change has failed; a state is announced again
-                announcement = subscribed.an_event()
-            answer = publisher.receives(announcement, token=signed(), forged=False)
-            fetched = microsoft.called("keys", since=mark)
-            subscribed.settles(announcement)
-    mark = microsoft.mark
-    for forgery in stage.forge.invented_kids(50):
-        publisher.receives(announcement, authorization=forgery.authorization)
-    asked = microsoft.called("keys", since=mark)
 
-    if not first.is_success:
-        check("WHK-049").undecided("a token signed with the known key was not taken either", rests_on=[first])
+    if not twin.is_success:
+        check("WHK-012").undecided("the genuine call was not taken either", rests_on=[answer, twin])
         return
-    if not answer.is_success and not fetched and forged_before:
-        reason = "forged tokens with unknown keys came before in this run, and keys may be fetched only so often"
-        check("WHK-049").undecided(f"{reason}; run it alone", rests_on=[answer])
-    else:
-        check("WHK-049").that(
-            answer.is_success and len(fetched) <= 2,
-            expected="a token signed with a new key taken, after one request for keys",
-            actual=f"{answer.status_code}, {len(fetched)} requests for keys",
-            rests_on=[first, answer, *fetched],
-        )
-    check("WHK-049").that(
-        len(asked) <= A_FEW,
-        expected=f"at most {A_FEW} requests for keys because of fifty invented ones",
-        actual=f"{len(asked)} requests",
-        rests_on=asked,
+    check("WHK-012").that(
+        not answer.is_success and not effect.changes(),
+        expected="not taken, and no effect, while the signature cannot be checked",
+        actual=f"{answer.status_code}; {'; '.join(effect.changes()) or 'no effect'}",
+        rests_on=[answer, *effect.evidence()],
     )
 
 
@@ -292,3 +330,121 @@ def test_two_minutes_between_the_clocks_are_forgiven(stage, publisher, subscribe
             check("WHK-048").undecided("a token without any difference was not taken either", rests_on=[genuine])
         else:
             check("WHK-048").accepted(answer)
+
+
+@requirement("WHK-012")
+def test_a_token_is_good_until_it_ends(stage, publisher, subscribed, check):
+    """Callers use a token again until it ends: one that was issued fifty minutes ago proves as much as a fresh one."""
+    fresh = publisher.receives(announcement := subscribed.an_event())
+    subscribed.settles(announcement)
+    old = stage.forge.make("issued-fifty-minutes-ago")
+    stage.hide(*old.authorization)
+    announcement = subscribed.an_event()
+    answer = publisher.receives(announcement, authorization=old.authorization, forged=False)
+    subscribed.settles(announcement)
+
+    if not fresh.is_success or not (answer.is_success or answer.status_code in UNAUTHENTICATED):
+        check("WHK-012").undecided("a fresh token, or what is announced, is not taken either", rests_on=[fresh, answer])
+        return
+    check("WHK-012").accepted(answer)
+
+
+@requirement("WHK-014", "WHK-018")
+def test_who_was_believed_has_to_prove_it_again(stage, publisher, subscribed, check):
+    """After a genuine call none is taken without a token, and none for a token or a key that is known by now."""
+    genuine = stage.forge.genuine()
+    stage.hide(*genuine.authorization)
+    first = publisher.receives(announcement := subscribed.an_event(), authorization=genuine.authorization, forged=False)
+    subscribed.settles(announcement)
+    announcement = subscribed.an_event()
+    known = [
+        stage.forge.under_another_signature(genuine),
+        stage.forge.make("signed-by-a-stranger-under-a-known-kid"),
+    ]
+    bare = publisher.receives(announcement, authorization=())
+    of_bare = subscribed.effects()
+    subscribed.remember()
+    signed = []
+    for forgery in known:
+        stage.hide(*forgery.authorization)
+        signed.append(publisher.receives(announcement, authorization=forgery.authorization))
+    of_signed = subscribed.effects()
+    twin = publisher.receives(announcement)
+    subscribed.settles(announcement)
+
+    if not first.is_success:
+        for each in check.each("WHK-014", "WHK-018"):
+            each.undecided("the genuine call was not taken in the first place", rests_on=[first])
+        return
+    check("WHK-014").turned_away(bare, while_twin=twin)
+    check("WHK-014").no_effect(of_bare)
+    for answer in signed:
+        check("WHK-018").turned_away(answer, while_twin=twin)
+    check("WHK-018").no_effect(of_signed)
+
+
+@requirement("WHK-012", "WHK-014", "WHK-015", "WHK-016", "WHK-017", "WHK-018", "WHK-019", "WHK-020")
+def test_whatever_is_announced_has_to_be_proven(stage, publisher, check):
+    """A renewal, other seats, a suspension and its end, a purchase, a cancellation: each is told with a token only.
+
+    What is announced has happened, so that a publisher may see it without being told: only the answers are judged.
+    """
+    judged, refused = False, []
+    for announcement, customer in _one_of_each(stage):
+        forged = {
+            requirement_id: [
+                publisher.receives(announcement, authorization=forgery.authorization)
+                for forgery in stage.forgeries([name])
+            ]
+            for requirement_id, name in TYPICAL.items()
+        }
+        twin = publisher.receives(announcement)
+        customer.settles(announcement)
+        if not (twin.is_success or any(answer.is_success for answers in forged.values() for answer in answers)):
+            refused.append(twin)  # whoever tells it
+            continue
+        judged = True
+        for requirement_id, answers in forged.items():
+            for answer in answers:
+                check(requirement_id).turned_away(answer, while_twin=twin)
+    if not judged:
+        for each in check.each(*TYPICAL):
+            each.undecided("none of these events is taken, whoever tells it", rests_on=refused)
+
+
+def _one_of_each(stage):
+    """Let every kind of event happen that this publisher takes; give each notification, and whose it is."""
+    customer = stage.subscribed(stage.seat_plan() if stage.sells_seats else None)
+    yield customer.renew(), customer
+    if stage.sells_seats and not customer.claims.refuses_changes:
+        with suppress(NotClaimed):
+            yield customer.change_quantity(customer.other_seats), customer
+    yield customer.suspend(), customer
+    if not customer.claims.refuses_reinstatement:
+        yield customer.reinstate(), customer
+    yield customer.unsubscribe(), customer
+    if customer.claims.sells_auto_activation:
+        bought = stage.auto_activated()
+        yield bought.announced(), bought
+
+
+@requirement("WHK-049")
+def test_invented_keys_are_not_asked_for_without_end(stage, microsoft, publisher, subscribed, check):
+    """Fifty tokens under names that no key has: a few requests for keys."""
+    announcement = subscribed.an_event()
+    mark = microsoft.mark
+    for forgery in stage.forge.invented_kids(50):
+        publisher.receives(announcement, authorization=forgery.authorization)
+    asked = microsoft.called("keys", since=mark)
+    twin = publisher.receives(announcement)
+    subscribed.settles(announcement)
+
+    if not twin.is_success:
+        check("WHK-049").undecided("a token signed with the known key was not taken either", rests_on=[twin])
+        return
+    check("WHK-049").that(
+        len(asked) <= A_FEW,
+        expected=f"at most {A_FEW} requests for keys because of fifty invented ones",
+        actual=f"{len(asked)} requests",
+        rests_on=asked,
+    )

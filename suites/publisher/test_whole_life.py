@@ -14,6 +14,7 @@ from fulfillment_conformance.stage.microsoft import kind_of
 from fulfillment_conformance.stage.publisher import Account
 
 USAGE = "claims.bills_by_usage: whether usage is reported shows at the metering service, which is not played"
+REPLY_SECONDS = 10.0
 A_LIFE = 1000
 """More calls than a subscription leads to until it is renewed."""
 WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
@@ -96,14 +97,14 @@ def life(stage, microsoft, publisher):
     return Life(customer, flows, steps, shown, [*resolved, *activated])
 
 
-@requirement("TST-003", "POL-005")
+@requirement("TST-003", "POL-005", "WHK-010")
 def test_every_flow_is_taken(life, check):
-    """Purchase, configure, activate, manage, change plan and seats, suspend, reinstate, renew, unsubscribe."""
+    """Purchase, configure, activate, manage, change plan and seats, suspend, reinstate, renew, unsubscribe, in time."""
     customer, flows, steps, _, calls = life
     evidence = [*calls, *(step.seen for step in steps)]
     misnamed = next(filter(None, map(refused_for_its_values, calls)), "")
     if misnamed and not steps[0].went_through:
-        for each in check.each("TST-003", "POL-005"):
+        for each in check.each("TST-003", "POL-005", "WHK-010"):
             each.undecided(f"activate was refused for what its body names (ACT-006): {misnamed}", rests_on=evidence)
         return
     went = [step.name for step in steps if step.went_through]
@@ -123,6 +124,15 @@ def test_every_flow_is_taken(life, check):
         rests_on=evidence,
     )
     notified = steps[2:]
+    if not notified:
+        check("WHK-010").undecided("nothing was announced: the purchase was not activated", rests_on=evidence)
+    for step in notified:
+        check("WHK-010").that(
+            step.seen.status_code is not None and step.seen.exchange.seconds < REPLY_SECONDS,
+            expected=f"{step.name}: a reply within {REPLY_SECONDS:g} s",
+            actual=f"{step.seen.status_code or step.seen.error} after {step.seen.exchange.seconds:.1f} s",
+            rests_on=[step.seen],
+        )
     check("POL-005").that(
         steps[0].went_through
         and any(kind_of(call)[0] == "resolve" and call.status == 200 for call in calls)

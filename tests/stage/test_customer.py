@@ -177,6 +177,16 @@ def test_an_event_is_one_that_can_come_and_that_the_publisher_takes(active: Cust
     assert active.has_other_plan  # which is what may be announced to a publisher that takes no change
 
 
+def test_other_seats_are_one_more_or_one_less(stage: Stage, active: Customer) -> None:
+    few = stage.purchase(stage.seat_plan(), quantity=10)
+    full = stage.purchase(stage.seat_plan(), quantity=100)
+
+    assert few.other_seats == 11
+    assert full.other_seats == 99
+    with pytest.raises(NotClaimed, match="no other number of seats"):
+        assert active.other_seats
+
+
 def test_a_plan_to_lie_about_is_neither_the_present_nor_the_true_one(active: Customer) -> None:
     assert active.plan_to_lie_about("gold") == "trial"
     assert active.plan_to_lie_about("trial") == "gold"

@@ -292,6 +292,28 @@ def test_a_customer_can_be_active_with_and_without_the_publishers_knowledge(stag
     assert automatic.announced().operation.action.value == "Subscribe"
 
 
+def test_plans_that_are_active_at_once_are_sold_flat_and_per_seat(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sold = [(offer.offer_id, plan.plan_id) for offer, plan in stage.auto_activated_plans()]
+    seated = stage.auto_activated(stage.auto_activated_plans()[1])
+    claiming(stage, monkeypatch, per_seat=False, sells_auto_activation=True)
+
+    assert sold == [("contoso-crm", "auto"), ("contoso-seats", "auto-team")]
+    assert seated.subscription.quantity == 10
+    assert [plan.plan_id for _, plan in stage.auto_activated_plans()] == ["auto"]
+
+
+def test_cases_are_made_in_both_versions_where_they_are_tokens(embedded: tuple[Staged, Stage]) -> None:
+    here, stage = embedded
+    bare, one, other = stage.forgeries(["no-header", "from-another-client"])
+
+    assert bare.authorization == ()
+    assert one.name == other.name == "from-another-client"
+    assert one.authorization != other.authorization
+    assert one.authorization[0].partition(" ")[2] not in here.run.redactor.text(one.authorization[0])
+
+
 def test_the_bystander_is_one_active_customer_without_a_bystander_of_its_own(stage: Stage) -> None:
     bystander = stage.bystander()
 

@@ -22,6 +22,11 @@ def customers() -> Make:
     def customers(*, taken: bool, effect: bool, shown: bool = True, made: list[Any] | None = None) -> Any:
         account = SimpleNamespace(has=lambda plan: effect, gives_access=not effect, exchange=SHOWN) if shown else None
 
+        def reinstate() -> str:
+            if account is not None:
+                account.gives_access = effect
+            return "reinstatement"
+
         def make() -> Customer:
             operation = SimpleNamespace(status="Succeeded" if taken else "Failed")
             customer = SimpleNamespace(
@@ -29,6 +34,8 @@ def customers() -> Make:
                 other_plan=lambda: SimpleNamespace(plan_id="gold"),
                 change_plan=lambda plan: plan,
                 suspend=lambda: "suspension",
+                reinstate=reinstate,
+                unsubscribe=lambda: "cancellation",
                 settles=lambda _: SimpleNamespace(operation=operation, patches=()),
                 eventually=lambda _: account,
                 account=lambda: account,
@@ -42,7 +49,7 @@ def customers() -> Make:
     return customers
 
 
-@pytest.mark.parametrize("event", ["change_plan", "suspend"])
+@pytest.mark.parametrize("event", ["change_plan", "suspend", "reinstate", "unsubscribe"])
 @pytest.mark.parametrize(
     ("taken", "effect", "shown", "works"),
     [(True, True, True, True), (True, False, True, False), (True, False, False, True), (False, False, True, False)],

@@ -214,6 +214,21 @@ class Customer:
         """Whether there is another plan that this publisher takes a change to."""
         return self.has_other_plan and not self.claims.refuses_changes
 
+    @property
+    def other_seats(self) -> int:
+        """Another number of seats that the plan allows: one more, or one less where it allows no more.
+
+        Raises:
+            NotClaimed: it allows one number only, or is not priced per seat.
+        """
+        sold = self.subscription
+        plan = next(plan for plan in self.offer.plans if plan.plan_id == sold.plan_id)
+        if sold.quantity is not None:
+            for seats in (sold.quantity + 1, sold.quantity - 1):
+                if plan.allows(seats):
+                    return seats
+        raise NotClaimed(f"marketplace.offers: plan {plan.plan_id} allows no other number of seats to change to")
+
     def plan_to_lie_about(self, truth: str) -> str | None:
         """Return a plan of the offer that is neither the present one nor the true one; None if there is no third."""
         ids = [plan.plan_id for plan in self.offer.plans]

@@ -2,7 +2,7 @@
 
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from fulfillment_conformance.emulator.identity.keys import keep_keys_in
 from fulfillment_conformance.emulator.offers import BENEFICIARY, offers_from
 from fulfillment_conformance.errors import EnvironmentUnavailable, UsageProblem
 from fulfillment_conformance.exchange import Exchange, Party
-from fulfillment_conformance.forge import Forge
+from fulfillment_conformance.forge import Forge, Forgery
 from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.intercept import MICROSOFT, MicrosoftHosts, intercepting
 from fulfillment_conformance.interruptions import MissingCapability, NotClaimed, Precondition
@@ -170,6 +170,15 @@ class Stage:
         url = with_token(self.publisher.service.landing_page, customer.token)
         return self.http.send(method, url, sender="stranger", receiver="publisher", purpose="link scanner")
 
+    def forgeries(self, names: Iterable[str]) -> Iterator[Forgery]:
+        """Make each case that is named, in tokens of both versions where it is a token of one."""
+        for name in names:
+            usual, other = (forge.make(name) for forge in (self.forge, self.forge.of_the_other_version()))
+            for forgery in (usual, *([other] if other.authorization != usual.authorization else [])):
+                for value in forgery.authorization:
+                    self.hide(value)
+                yield forgery
+
     def learn(self, token: str) -> None:
         """Hide a purchase token in everything that is written."""
         self.microsoft.hide(token, "purchase-token")
@@ -184,19 +193,37 @@ class Stage:
         customer.onboard()
         return customer
 
-    def auto_activated(self) -> Customer:
+    def auto_activated(self, choice: tuple[Offer, Plan] | None = None) -> Customer:
         """Let a customer buy a plan that is active at once; `announced` is the Subscribe notification of it.
 
         Raises:
             NotClaimed: the publisher does not say that it sells such plans.
+            MissingCapability: it does, and the offers have none.
         """
-        if not self.publisher.service.claims.sells_auto_activation:
-            raise NotClaimed("claims.sells_auto_activation: the publisher does not say that it sells such plans")
-        return self.purchase(self.a_plan(lambda plan: plan.auto_activate and not plan.is_price_per_seat))
+        return self.purchase(choice or self.auto_activated_plans()[0])
 
-    def activated_elsewhere(self) -> Customer:
+    def auto_activated_plans(self) -> list[tuple[Offer, Plan]]:
+        """Return a plan that is active at once for each way of pricing in which there is one, a flat one first.
+
+        Raises:
+            NotClaimed: the publisher does not say that it sells such plans.
+            MissingCapability: it does, and the offers have none.
+        """
+        claims = self.publisher.service.claims
+        if not claims.sells_auto_activation:
+            raise NotClaimed("claims.sells_auto_activation: the publisher does not say that it sells such plans")
+        found: dict[bool, tuple[Offer, Plan]] = {}
+        for offer in self.offers:
+            for plan in offer.plans:
+                if plan.auto_activate and (claims.per_seat or not plan.is_price_per_seat):
+                    found.setdefault(plan.is_price_per_seat, (offer, plan))
+        if not found:
+            raise MissingCapability("purchases", ": no plan of the target file's offers is active at once")
+        return [found[per_seat] for per_seat in sorted(found)]
+
+    def activated_elsewhere(self, choice: tuple[Offer, Plan] | None = None) -> Customer:
         """Let a customer buy a plan and be active without the publisher's knowledge: it has lost the purchase."""
-        customer = self.purchase()
+        customer = self.purchase(choice)
         self.microsoft.perform(lambda market: market.activate(self.caller, customer.id))
         return customer
 

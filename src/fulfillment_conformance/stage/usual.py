@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from fulfillment_conformance.exchange import Exchange
 from fulfillment_conformance.interruptions import Precondition
 from fulfillment_conformance.stage.customer import Customer
+from fulfillment_conformance.stage.microsoft import Announcement
 
-Event = Literal["change_plan", "suspend"]
+Event = Literal["change_plan", "suspend", "reinstate", "unsubscribe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class UsualEvents:
             except Precondition:
                 self._known[event] = Usual(taken=False, works=False)
             else:
-                self._known[event] = _changes_plan(customer) if event == "change_plan" else _suspends(customer)
+                self._known[event] = _TRIED[event](customer)
         return self._known[event]
 
 
@@ -60,10 +61,33 @@ def _changes_plan(customer: Customer) -> Usual:
 
 
 def _suspends(customer: Customer) -> Usual:
-    answer = customer.publisher.receives(customer.suspend())
-    account = customer.eventually(lambda now: not now.gives_access) if answer.is_success else customer.account()
+    return _has_access(customer, customer.suspend(), afterwards=False)
+
+
+def _reinstates(customer: Customer) -> Usual:
+    customer.publisher.receives(customer.suspend())
+    customer.eventually(lambda now: not now.gives_access)
+    return _has_access(customer, customer.reinstate(), afterwards=True)
+
+
+def _unsubscribes(customer: Customer) -> Usual:
+    return _has_access(customer, customer.unsubscribe(), afterwards=False)
+
+
+def _has_access(customer: Customer, announcement: Announcement, *, afterwards: bool) -> Usual:
+    answer = customer.publisher.receives(announcement)
+    customer.settles(announcement)
+    account = customer.eventually(lambda now: now.gives_access is afterwards)
     return Usual(
         taken=answer.is_success,
-        works=answer.is_success and (account is None or not account.gives_access),
+        works=answer.is_success and (account is None or account.gives_access is afterwards),
         rests_on=(answer.exchange, *([account.exchange] if account else [])),
     )
+
+
+_TRIED: Final[dict[Event, Callable[[Customer], Usual]]] = {
+    "change_plan": _changes_plan,
+    "suspend": _suspends,
+    "reinstate": _reinstates,
+    "unsubscribe": _unsubscribes,
+}

@@ -17,6 +17,7 @@ from fulfillment_conformance.reference_publisher.defects import (
     misreadings,
     own_changes,
     payload,
+    repeats,
     visits,
     webhook_authentication,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "own_changes",
     "payload",
     "registered",
+    "repeats",
     "visits",
     "webhook_authentication",
 ]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -438,3 +439,93 @@ def repeats_refused_reports(publisher: ReferencePublisher) -> None:
         return await report(subscription_id, operation_id, result)
 
     replace(publisher.api, "report", report_stubbornly)
+
+
+@defect("loses-the-seats-with-the-plan", breaks=["EVT-018"])
+def loses_the_seats_with_the_plan(publisher: ReferencePublisher) -> None:
+    """A change of plan begins anew with one seat."""
+    _carrying_out(publisher, "ChangePlan", quantity=1)
+
+
+@defect("loses-the-plan-with-the-seats", breaks=["EVT-020"])
+def loses_the_plan_with_the_seats(publisher: ReferencePublisher) -> None:
+    """A change of seats leads to another plan, which has seats enough."""
+    _carrying_out(publisher, "ChangeQuantity", plan_id="enterprise")
+
+
+def _carrying_out(publisher: ReferencePublisher, action: str, **otherwise: Any) -> None:
+    """Let the changes of one kind leave something else in accounts that have seats, for good."""
+    carry_out = publisher.webhook.carry_out
+
+    def carry_out_and_more(account: Account, operation: Operation) -> None:
+        carry_out(account, operation)
+        changed = publisher.accounts.get(account.subscription_id)
+        if operation.action == action and changed is not None and changed.quantity is not None:
+            publisher.accounts.save(dataclasses.replace(changed, **otherwise))
+
+    replace(publisher.webhook, "carry_out", carry_out_and_more)
+    _never_follows_changes(publisher)
+
+
+@defect("never-reads-the-operation-of-seats", breaks=["EVT-014", "WHK-008", "WHK-009", "WHK-044", "WHK-045"])
+def never_reads_the_operation_of_seats(publisher: ReferencePublisher) -> None:
+    """A change of plan is looked up before it is carried out; a change of seats is believed."""
+    read = publisher.webhook.operation
+
+    async def believe_seats(event: Event) -> Operation | None:
+        if event.action != "ChangeQuantity":
+            return await read(event)
+        subscription = await publisher.follower.find(event.subscription_id)
+        return _announced(event, subscription) if subscription is not None else None
+
+    replace(publisher.webhook, "operation", believe_seats)
+    _never_follows_changes(publisher)
+
+
+def _reporting_of(publisher: ReferencePublisher, action: str, words: Callable[[str, Result], tuple[str, str]]) -> None:
+    """Let reports on one kind of event name another operation, or use another word."""
+    report, send = publisher.webhook.report, publisher.api.report
+    reported: dict[str, str] = {}
+
+    async def report_by_action(event: Event, result: Result) -> None:
+        reported[event.operation_id] = event.action
+        await report(event, result)
+
+    async def send_otherwise(subscription_id: str, operation_id: str, result: Result) -> None:
+        named, word = (operation_id, str(result))
+        if reported.get(operation_id) == action:
+            named, word = words(operation_id, result)
+        await send(subscription_id, named, word)  # type: ignore[arg-type]  # the defect
+
+    replace(publisher.webhook, "report", report_by_action)
+    replace(publisher.api, "report", send_otherwise)
+
+
+@defect("reports-seats-as-succeeded", breaks=["OPP-003"])
+def reports_seats_as_succeeded(publisher: ReferencePublisher) -> None:
+    """The PATCH of a change of seats says Succeeded, the word of another vocabulary."""
+    _reporting_of(publisher, "ChangeQuantity", lambda operation_id, _result: (operation_id, "Succeeded"))
+
+
+@defect("reports-reinstatements-as-succeeded", breaks=["OPP-003"])
+def reports_reinstatements_as_succeeded(publisher: ReferencePublisher) -> None:
+    """The PATCH of a reinstatement says Succeeded, the word of another vocabulary."""
+    _reporting_of(publisher, "Reinstate", lambda operation_id, _result: (operation_id, "Succeeded"))
+
+
+@defect("reports-seats-of-another-operation", breaks=["OPP-013", "WHK-039"])
+def reports_seats_of_another_operation(publisher: ReferencePublisher) -> None:
+    """The PATCH of a change of seats names an id that is not the operation's."""
+    _reporting_of(publisher, "ChangeQuantity", lambda operation_id, result: (operation_id[::-1], result))
+
+
+@defect("never-reports-seats", breaks=["OPP-013"])
+def never_reports_seats(publisher: ReferencePublisher) -> None:
+    """The outcome of a change of seats is left to silence."""
+    report = publisher.webhook.report
+
+    async def report_plans(event: Event, result: Result) -> None:
+        if event.action != "ChangeQuantity":
+            await report(event, result)
+
+    replace(publisher.webhook, "report", report_plans)

@@ -1,6 +1,8 @@
 """Publishers that misunderstand what an event means for a customer's access and data."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 from fulfillment_conformance.reference_publisher.accounts import Account
 from fulfillment_conformance.reference_publisher.app import ReferencePublisher
@@ -282,3 +284,150 @@ def never_reconciles(publisher: ReferencePublisher) -> None:
 def reconciles_offers_of_others(publisher: ReferencePublisher) -> None:
     """Reconciliation opens accounts for subscriptions of the publisher's other applications."""
     replace(publisher.follower, "ours", lambda _subscription: True)
+
+
+def _afterwards(publisher: ReferencePublisher, action: str, change: Callable[[Account], Account]) -> None:
+    """Let an event that was taken leave the account as something else, for good."""
+    handler = publisher.webhook.handlers[action]
+
+    async def handle(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        verdict = await handler(event, operation, subscription)
+        account = publisher.accounts.get(event.subscription_id)
+        if verdict.status != 200 or account is None:
+            return verdict
+        publisher.accounts.save(change(account))
+        return DONE
+
+    publisher.webhook.handlers[action] = handle
+
+
+def _one_seat(account: Account) -> Account:
+    return account if account.quantity is None else dataclasses.replace(account, quantity=1)
+
+
+@defect("forgets-the-seats-while-suspended", breaks=["EVT-028"])
+def forgets_the_seats_while_suspended(publisher: ReferencePublisher) -> None:
+    """After Suspend and Reinstate the customer has one seat."""
+    _afterwards(publisher, "Reinstate", _one_seat)
+
+
+@defect("gives-one-seat-at-renew", breaks=["EVT-023", "REG-018", "WHK-003"])
+def gives_one_seat_at_renew(publisher: ReferencePublisher) -> None:
+    """A new term begins with one seat, whatever was bought."""
+    _afterwards(publisher, "Renew", _one_seat)
+
+
+@defect("suspends-once", breaks=["EVT-027"])
+def suspends_once(publisher: ReferencePublisher) -> None:
+    """A customer who was suspended before is not suspended again: the event is taken for a repeated one."""
+    take = publisher.webhook.take
+    seen: set[str] = set()
+
+    async def take_one(event: Event) -> Verdict:
+        if event.action == "Suspend" and event.subscription_id in seen:
+            return DONE
+        verdict = await take(event)
+        if event.action == "Suspend" and verdict.status == 200:
+            seen.add(event.subscription_id)
+        return verdict
+
+    replace(publisher.webhook, "take", take_one)
+
+
+@defect("cancels-what-is-suspended", breaks=["EVT-028"])
+def cancels_what_is_suspended(publisher: ReferencePublisher) -> None:
+    """A subscription whose payment is missing is cancelled at the marketplace at once."""
+    suspend = publisher.webhook.handlers["Suspend"]
+
+    async def cancel(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        verdict = await suspend(event, operation, subscription)
+        if subscription.status is not Status.SUSPENDED:
+            return verdict
+        return dataclasses.replace(verdict, then=functools.partial(publisher.changes.cancel, event.subscription_id))
+
+    publisher.webhook.handlers["Suspend"] = cancel
+
+
+@defect("suspends-all-of-a-name", breaks=["GET-035"])
+def suspends_all_of_a_name(publisher: ReferencePublisher) -> None:
+    """Accounts are found by the subscription's name, so that one missing payment suspends others as well."""
+    suspend = publisher.webhook.handlers["Suspend"]
+
+    async def suspend_all(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        verdict = await suspend(event, operation, subscription)
+        for account in publisher.accounts.all():
+            if subscription.status is Status.SUSPENDED and account.name == subscription.name and account.access:
+                publisher.accounts.save(dataclasses.replace(account, status=Status.SUSPENDED))
+        return verdict
+
+    publisher.webhook.handlers["Suspend"] = suspend_all
+
+
+@defect("renews-what-is-suspended", breaks=["LCY-026", "WHK-034"])
+def renews_what_is_suspended(publisher: ReferencePublisher) -> None:
+    """A Renew that comes after a Suspend gives access again."""
+    _given_access(publisher, "Renew", Status.SUSPENDED)
+
+
+@defect("changes-the-plan-of-what-is-suspended", breaks=["LCY-026", "WHK-034"])
+def changes_the_plan_of_what_is_suspended(publisher: ReferencePublisher) -> None:
+    """A ChangePlan that comes after a Suspend gives access again."""
+    _given_access(publisher, "ChangePlan", Status.SUSPENDED)
+
+
+@defect("reinstates-what-was-cancelled", breaks=["LCY-026", "WHK-034"])
+def reinstates_what_was_cancelled(publisher: ReferencePublisher) -> None:
+    """A late Reinstate brings a cancelled account back to life."""
+    _given_access(publisher, "Reinstate", Status.UNSUBSCRIBED)
+
+
+@defect("sells-seats-of-what-was-cancelled", breaks=["LCY-026", "WHK-034"])
+def sells_seats_of_what_was_cancelled(publisher: ReferencePublisher) -> None:
+    """A late ChangeQuantity brings a cancelled account back to life."""
+    _given_access(publisher, "ChangeQuantity", Status.UNSUBSCRIBED)
+
+
+def _given_access(publisher: ReferencePublisher, action: str, status: Status) -> None:
+    """Let an event give access to an account in some state, whatever Get Subscription says."""
+    handler = publisher.webhook.handlers[action]
+
+    async def handle(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
+        account = publisher.accounts.get(event.subscription_id)
+        if account is None or account.status is not status:
+            return await handler(event, operation, subscription)
+        publisher.accounts.save(dataclasses.replace(account, status=Status.SUBSCRIBED))
+        return DONE
+
+    publisher.webhook.handlers[action] = handle
+
+
+@defect("reports-subscribe", breaks=["OPP-016"])
+def reports_subscribe(publisher: ReferencePublisher) -> None:
+    """Subscribe is reported as carried out, though nothing waits for that."""
+    _reported(publisher, "Subscribe")
+
+
+@defect("sets-one-seat-up", breaks=["AAC-008", "EVT-037"])
+def sets_one_seat_up(publisher: ReferencePublisher) -> None:
+    """An automatically activated purchase gets one seat, whatever was bought."""
+    _afterwards(publisher, "Subscribe", _one_seat)
+
+
+@defect("sets-up-for-nobody", breaks=["AAC-008", "EVT-037"])
+def sets_up_for_nobody(publisher: ReferencePublisher) -> None:
+    """An automatically activated purchase gets an account that belongs to no tenant, so that nobody can use it."""
+    _afterwards(
+        publisher, "Subscribe", lambda account: dataclasses.replace(account, tenant_id="", purchaser_tenant_id="")
+    )
+
+
+@defect("fails-on-renewals-of-unknown-subscriptions", breaks=["WHK-035"])
+def fails_on_renewals_of_unknown_subscriptions(publisher: ReferencePublisher) -> None:
+    """A Renew for a subscription without account is answered 500."""
+    take = publisher.webhook.take
+
+    async def take_known(event: Event) -> Verdict:
+        unknown = publisher.accounts.get(event.subscription_id) is None
+        return _FAILED if event.action == "Renew" and unknown else await take(event)
+
+    replace(publisher.webhook, "take", take_known)

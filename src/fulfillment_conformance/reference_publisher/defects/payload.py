@@ -1,15 +1,16 @@
 """Webhooks that insist on one form of a payload, or make too much of it."""
 
+import dataclasses
 import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from fulfillment_conformance.reference_publisher.app import ReferencePublisher
 from fulfillment_conformance.reference_publisher.defects.registry import defect, replace
-from fulfillment_conformance.reference_publisher.messages import Event
-from fulfillment_conformance.reference_publisher.webhook import Verdict
+from fulfillment_conformance.reference_publisher.messages import Event, seats
+from fulfillment_conformance.reference_publisher.webhook import DONE, EXPECTED, Verdict
 
 _KNOWN_FIELDS = frozenset(
     {
@@ -19,13 +20,16 @@ _KNOWN_FIELDS = frozenset(
 )  # fmt: skip
 
 
-def _insisting(publisher: ReferencePublisher, insist: Callable[[dict[str, Any]], None]) -> None:
-    """Let `insist` look at every payload before it is read; what it raises happens."""
+def _insisting(
+    publisher: ReferencePublisher, insist: Callable[[dict[str, Any]], None], *, actions: Collection[str] = ()
+) -> None:
+    """Let `insist` look at every payload, or at those of some actions, before it is read; what it raises happens."""
     read = publisher.webhook.read
 
     def read_strictly(body: bytes) -> Event:
         event = read(body)
-        insist(json.loads(body))
+        if not actions or event.action in actions:
+            insist(json.loads(body))
         return event
 
     replace(publisher.webhook, "read", read_strictly)
@@ -175,3 +179,97 @@ def tells_events_apart_by_activity(publisher: ReferencePublisher) -> None:
     _insisting(publisher, insist)
     handled = publisher.webhook.already_handled
     replace(publisher.webhook, "already_handled", lambda event: event.operation_id in duplicates or handled(event))
+
+
+@defect("requires-the-nested-subscription-at-renew", breaks=["EVT-014"])
+def requires_the_nested_subscription_at_renew(publisher: ReferencePublisher) -> None:
+    """A Renew without a subscription object makes the webhook fail; other events need none."""
+
+    def insist(payload: dict[str, Any]) -> None:
+        if not isinstance(payload.get("subscription"), dict):
+            raise TypeError("subscription is missing")
+
+    _insisting(publisher, insist, actions={"Renew"})
+
+
+@defect("requires-seats-as-a-number-at-suspend", breaks=["EVT-015"])
+def requires_seats_as_a_number_at_suspend(publisher: ReferencePublisher) -> None:
+    """A Suspend whose quantity is not a number makes the webhook fail."""
+
+    def insist(payload: dict[str, Any]) -> None:
+        if not isinstance(payload.get("quantity", 0), int):
+            raise TypeError("quantity is not a number")
+
+    _insisting(publisher, insist, actions={"Suspend"})
+
+
+@defect("knows-one-status-of-a-reinstatement", breaks=["EVT-043"])
+def knows_one_status_of_a_reinstatement(publisher: ReferencePublisher) -> None:
+    """A Reinstate whose status is not InProgress is refused."""
+
+    def insist(payload: dict[str, Any]) -> None:
+        if payload.get("status", "InProgress") not in {"InProgress", "Succeeded"}:
+            raise ValueError("this status is not expected")
+
+    _insisting(publisher, insist, actions={"Reinstate"})
+
+
+@defect("requires-times-in-utc-at-renew", breaks=["EVT-044"])
+def requires_times_in_utc_at_renew(publisher: ReferencePublisher) -> None:
+    """A Renew whose timeStamp does not end in Z makes the webhook fail."""
+
+    def insist(payload: dict[str, Any]) -> None:
+        if not str(payload.get("timeStamp", "Z")).endswith("Z"):
+            raise TypeError("timeStamp is not in UTC")
+
+    _insisting(publisher, insist, actions={"Renew"})
+
+
+@defect("refuses-unknown-properties-of-suspend", breaks=["WHK-011"])
+def refuses_unknown_properties_of_suspend(publisher: ReferencePublisher) -> None:
+    """A Suspend with a property that is not in the documentation is no notification."""
+
+    def insist(payload: dict[str, Any]) -> None:
+        if unknown := set(payload) - _KNOWN_FIELDS:
+            raise ValueError(f"unknown properties: {', '.join(sorted(unknown))}")
+
+    _insisting(publisher, insist, actions={"Suspend"})
+
+
+@defect("takes-the-seats-from-every-notice", breaks=["EVT-015", "WHK-009", "WHK-045"])
+def takes_the_seats_from_every_notice(publisher: ReferencePublisher) -> None:
+    """Every notice sets the seats to what its payload says, and to none where it says nothing."""
+    said: dict[str, int | None] = {}
+    read, take = publisher.webhook.read, publisher.webhook.take
+
+    def read_seats(body: bytes) -> Event:
+        event = read(body)
+        said[event.operation_id] = seats(json.loads(body).get("quantity"))
+        return event
+
+    async def take_seats(event: Event) -> Verdict:
+        verdict = await take(event)
+        account = publisher.accounts.get(event.subscription_id)
+        if verdict.status != 200 or event.action not in EXPECTED or account is None or account.quantity is None:
+            return verdict
+        publisher.accounts.save(dataclasses.replace(account, quantity=said[event.operation_id] or 0))
+        return DONE
+
+    replace(publisher.webhook, "read", read_seats)
+    replace(publisher.webhook, "take", take_seats)
+
+
+@defect("takes-the-plan-from-a-renewal", breaks=["EVT-014", "WHK-009", "WHK-045"])
+def takes_the_plan_from_a_renewal(publisher: ReferencePublisher) -> None:
+    """The account gets the plan that the payload of a Renew names, or none where it names none."""
+    take = publisher.webhook.take
+
+    async def take_plan(event: Event) -> Verdict:
+        verdict = await take(event)
+        account = publisher.accounts.get(event.subscription_id)
+        if verdict.status != 200 or event.action != "Renew" or account is None:
+            return verdict
+        publisher.accounts.save(dataclasses.replace(account, plan_id=event.plan_id))
+        return DONE
+
+    replace(publisher.webhook, "take", take_plan)

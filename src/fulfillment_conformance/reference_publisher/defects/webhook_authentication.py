@@ -1,11 +1,14 @@
 """Webhooks that believe whom they should not, or refuse whom they should believe."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import httpx2
 import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -432,3 +435,182 @@ def fetches_keys_for_every_unknown_kid(publisher: ReferencePublisher) -> None:
 def never_fetches_keys_again(publisher: ReferencePublisher) -> None:
     """The keys of the first fetch are used for ever, so that a new signing key locks the marketplace out."""
     replace(publisher.signing_keys, "may_fetch", lambda: False)
+
+
+@defect(
+    "believes-notices-without-proof",
+    breaks=["WHK-012", "WHK-014", "WHK-015", "WHK-016", "WHK-017", "WHK-018", "WHK-019", "WHK-020"],
+)
+def believes_notices_without_proof(publisher: ReferencePublisher) -> None:
+    """Only changes of plan and seats need a token: the other events are thought to do no harm."""
+    decide = publisher.webhook.decide
+
+    async def decide_by_action(request: Request) -> Verdict:
+        with contextlib.suppress(ValueError):
+            event = publisher.webhook.read(await request.body())
+            if event.action not in {"ChangePlan", "ChangeQuantity"}:
+                return await publisher.webhook.take(event)
+        return await decide(request)
+
+    replace(publisher.webhook, "decide", decide_by_action)
+
+
+@defect("verifies-the-signature-of-version-2-only", breaks=["WHK-018"])
+def verifies_the_signature_of_version_2_only(publisher: ReferencePublisher) -> None:
+    """A token of version 1 is read, and its signature is not looked at."""
+    verify = publisher.webhook_tokens.signed_claims
+
+    async def signed_claims(token: str) -> Claims:
+        claims = _claims(token)
+        return claims if _is_version_1(claims) else await verify(token)
+
+    replace(publisher.webhook_tokens, "signed_claims", signed_claims)
+
+
+@defect("checks-the-audience-of-version-2-only", breaks=["WHK-015"])
+def checks_the_audience_of_version_2_only(publisher: ReferencePublisher) -> None:
+    """A token of version 1 may be made out to anybody."""
+    _unchecked_in_version_1(publisher, "aud")
+
+
+@defect("checks-the-sender-of-version-2-only", breaks=["WHK-016"])
+def checks_the_sender_of_version_2_only(publisher: ReferencePublisher) -> None:
+    """A token without azp is not asked for its appid."""
+    _unchecked_in_version_1(publisher, "appid or azp")
+
+
+@defect("checks-the-tenant-of-version-2-only", breaks=["WHK-017"])
+def checks_the_tenant_of_version_2_only(publisher: ReferencePublisher) -> None:
+    """A token of version 1 may name any tenant."""
+    _unchecked_in_version_1(publisher, "tid")
+
+
+@defect("checks-the-issuer-of-version-2-only", breaks=["WHK-021"])
+def checks_the_issuer_of_version_2_only(publisher: ReferencePublisher) -> None:
+    """The issuer of a version 1 token is not looked at, since it has another form."""
+    _unchecked_in_version_1(publisher, "iss")
+
+
+@defect("checks-the-times-of-version-2-only", breaks=["WHK-019", "WHK-020"])
+def checks_the_times_of_version_2_only(publisher: ReferencePublisher) -> None:
+    """A token of version 1 is good for ever, and before its time."""
+    _unchecked_in_version_1(publisher, "exp")
+    _unchecked_in_version_1(publisher, "nbf")
+
+
+def _is_version_1(claims: Claims) -> bool:
+    return "azp" not in claims and "/v2.0" not in str(claims.get("iss"))
+
+
+def _unchecked_in_version_1(publisher: ReferencePublisher, name: str) -> None:
+    check = publisher.webhook_tokens.checks[name]
+    publisher.webhook_tokens.checks[name] = lambda claims: None if _is_version_1(claims) else check(claims)
+
+
+@defect("looks-for-its-id-in-the-audience", breaks=["WHK-015"])
+def looks_for_its_id_in_the_audience(publisher: ReferencePublisher) -> None:
+    """An audience in which our application id stands somewhere is taken for ours."""
+
+    def check_audience(claims: Claims) -> None:
+        if publisher.settings.client_id not in str(claims.get("aud")):
+            raise TokenRefused("the token is for another application")
+
+    publisher.webhook_tokens.checks["aud"] = check_audience
+
+
+@defect("accepts-a-token-without-issuer", breaks=["WHK-021"])
+def accepts_a_token_without_issuer(publisher: ReferencePublisher) -> None:
+    """Claim iss is checked only where it is given."""
+    check = publisher.webhook_tokens.check_issuer
+    publisher.webhook_tokens.checks["iss"] = lambda claims: check(claims) if "iss" in claims else None
+
+
+@defect("verifies-the-usual-algorithm-only", breaks=["WHK-018"])
+def verifies_the_usual_algorithm_only(publisher: ReferencePublisher) -> None:
+    """Tokens under RS256, HS256 and none are verified or refused; under any other name nothing is looked at."""
+    verify = publisher.webhook_tokens.signed_claims
+
+    async def signed_claims(token: str) -> Claims:
+        known = str(_header(token).get("alg")).lower() in {"rs256", "hs256", "none"}
+        return await verify(token) if known else _claims(token)
+
+    replace(publisher.webhook_tokens, "signed_claims", signed_claims)
+
+
+@defect("knows-tokens-by-what-they-say", breaks=["WHK-018"])
+def knows_tokens_by_what_they_say(publisher: ReferencePublisher) -> None:
+    """A token that says the same as one that was believed is believed, whoever signed it."""
+    verify = publisher.webhook_tokens.signed_claims
+    believed: dict[str, Claims] = {}
+
+    async def signed_claims(token: str) -> Claims:
+        said = token.rpartition(".")[0]
+        if said not in believed:
+            believed[said] = await verify(token)
+        return believed[said]
+
+    replace(publisher.webhook_tokens, "signed_claims", signed_claims)
+
+
+@defect("believes-whom-it-believed-before", breaks=["WHK-014"])
+def believes_whom_it_believed_before(publisher: ReferencePublisher) -> None:
+    """A subscription that a genuine call came for needs no token any more."""
+    take, decide = publisher.webhook.take, publisher.webhook.decide
+    believed: set[str] = set()
+
+    async def take_and_remember(event: Event) -> Verdict:
+        believed.add(event.subscription_id)
+        return await take(event)
+
+    async def decide_by_memory(request: Request) -> Verdict:
+        if "authorization" not in request.headers:
+            with contextlib.suppress(ValueError):
+                event = publisher.webhook.read(await request.body())
+                if event.subscription_id in believed:
+                    return await take(event)
+        return await decide(request)
+
+    replace(publisher.webhook, "take", take_and_remember)
+    replace(publisher.webhook, "decide", decide_by_memory)
+
+
+@defect("refuses-tokens-that-are-not-fresh", breaks=["WHK-012"])
+def refuses_tokens_that_are_not_fresh(publisher: ReferencePublisher) -> None:
+    """A token that was issued more than five minutes ago is refused, however long it is good for."""
+
+    def check_fresh(claims: Claims) -> None:
+        if time.time() - float(claims.get("iat", 0)) > 300.0:
+            raise TokenRefused("the token was issued too long ago")
+
+    publisher.webhook_tokens.checks["iat"] = check_fresh
+
+
+@defect("believes-when-keys-are-no-json", breaks=["WHK-012"])
+def believes_when_keys_are_no_json(publisher: ReferencePublisher) -> None:
+    """When a page comes where the keys should be, claims are believed without a check of the signature."""
+    _open_when(publisher, ValueError)
+
+
+@defect("believes-when-keys-break-off", breaks=["WHK-012"])
+def believes_when_keys_break_off(publisher: ReferencePublisher) -> None:
+    """When the connection to the keys breaks off, claims are believed without a check of the signature."""
+    _open_when(publisher, httpx2.TransportError)
+
+
+def _open_when(publisher: ReferencePublisher, problem: type[Exception]) -> None:
+    verify, get = publisher.webhook_tokens.signed_claims, publisher.signing_keys._get
+
+    async def get_keys(url: str) -> Any:
+        try:
+            return await get(url)
+        except problem as error:
+            raise LookupError("no keys") from error
+
+    async def signed_claims(token: str) -> Claims:
+        try:
+            return await verify(token)
+        except LookupError:
+            return _claims(token)
+
+    replace(publisher.signing_keys, "_get", get_keys)
+    replace(publisher.webhook_tokens, "signed_claims", signed_claims)
