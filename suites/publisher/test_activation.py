@@ -264,6 +264,7 @@ def test_a_failed_activation_gives_no_access(stage, microsoft, publisher, check)
         (Answers(404), ["ACT-023", "ACT-025"], False),
         (Answers(400), ["ACT-025"], False),
         (Answers(403), ["ACT-025"], False),
+        (Answers(409), ["ACT-025"], False),
         (Answers(500), ["ACT-025"], True),
         (BreaksOff(), ["ACT-025"], True),
     ):
