@@ -180,7 +180,7 @@ class Situations:
         bounded = [
             pair
             for pair in self.plans("per-seat")
-            if getattr(pair[1], bound) is not None and (pair[1].min_quantity or 1) != pair[1].max_quantity
+            if getattr(pair[1], bound) is not None and not pair[1].has_one_number_of_seats
         ]
         if not bounded:
             raise MissingCapability("purchases", f": no per-seat plan on offer has a {bound}, and room beside it")

@@ -115,6 +115,7 @@ def told(*deviations: str, story: list[Any] | None = None) -> list[Any]:
         _changes(walk)
         _outcomes(walk)
         _giving_up(walk)
+        _again(walk)
         _calendar(walk)
         _pages(walk)
         await _on_the_wire(walk)
@@ -270,6 +271,49 @@ def _giving_up(walk: Walk) -> None:
     for _ in range(3):
         walk.wait(503, minutes=1)
     walk.ask("get_operation", flat, operation_id)
+
+
+def _again(walk: Walk) -> None:
+    """Look a second time: after a change, a refusal, a suspension, an outcome, a call that was not accepted."""
+    market = walk.market
+    flat, seats = _subscribed(walk, CRM, "silver"), _subscribed(walk, SEATS, "team", quantity=9)
+    resold = _subscribed(walk, CRM, "silver", purchaser=RESELLER, channel=Channel.CSP)
+    yearly = _subscribed(walk, CRM, "silver", term_unit="P1Y")
+    first = walk.ask("change_subscription", flat, body={"planId": "gold"})
+    _settle_all(walk, flat)
+    walk.ask("change_subscription", flat, body={"planId": "gold"})
+    walk.ask("change_subscription", flat, body={"planId": "silver"})
+    walk.ask("get_operation", flat, first)
+    _settle_all(walk, flat)
+    for body in ({"quantity": 100}, {"planId": "business"}, {"quantity": 101}):
+        walk.ask("change_subscription", seats, body=body)
+        _settle_all(walk, seats)
+        walk.ask("get_subscription", seats)
+    walk.ask("change_subscription", flat, by="foreign-publisher", body={"planId": "gold"})
+    walk.ask("list_operations", flat)
+    own = walk.ask("change_subscription", flat, body={"planId": "gold"})
+    walk.deliver(200)
+    walk.wait(seconds=11)
+    walk.ask("get_operation", flat, own)
+    for subscription_id, words in ((resold, ["Success"]), (flat, ["Failed", "Failure", "Success"])):
+        operation_id = walk.happens(lambda of=subscription_id: market.customer_changes_plan(of, "private"))
+        walk.deliver(200)
+        walk.wait(seconds=6)
+        for word in words:
+            walk.ask("settle_operation", subscription_id, operation_id, body={"status": word})
+        walk.ask("get_operation", subscription_id, operation_id)
+    late = walk.happens(lambda: market.customer_changes_quantity(seats, 12))
+    walk.deliver(503)
+    walk.wait(200, minutes=1)
+    walk.wait(200, seconds=11)
+    walk.ask("get_operation", seats, late)
+    for command in (market.suspend, market.reinstate, market.unsubscribe):
+        operation_id = walk.happens(lambda happen=command: happen(flat))
+        walk.ask("settle_operation", flat, operation_id, body={"status": "Failure"})
+        walk.ask("get_subscription", flat)
+        walk.ask("list_operations", flat)
+    walk.wait(days=366)
+    walk.ask("get_subscription", yearly)
 
 
 def _calendar(walk: Walk) -> None:

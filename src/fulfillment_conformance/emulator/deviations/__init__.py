@@ -2,6 +2,7 @@
 
 from fulfillment_conformance.emulator.deviations import (  # noqa: F401 - importing a theme registers its deviations
     activate,
+    again,
     authorization,
     changes,
     csp,
@@ -16,6 +17,7 @@ from fulfillment_conformance.emulator.deviations import (  # noqa: F401 - import
     resolve,
     terms,
     transitions,
+    webhook,
 )
 from fulfillment_conformance.emulator.deviations.registry import DEVIATIONS, Deviation, apply
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fulfillment_conformance.emulator.delivery import Notification
 from fulfillment_conformance.emulator.deviations.registry import Json, decision, deviation, payloads
-from fulfillment_conformance.marketplace import Action, Delivery, SubscriptionStatus
+from fulfillment_conformance.marketplace import Action, Delivery, Source, SubscriptionStatus
 
 if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
@@ -78,7 +78,7 @@ def a_4xx_undoes_suspension(emulator: "Emulator") -> None:
 
 @deviation(
     "notifications-have-ids-of-their-own",
-    breaks=["EVT-001", "WHK-028", "WHK-038", "OPG-002", "CHP-006", "CHQ-005", "LCY-017"],
+    breaks=["EVT-001", "WHK-027", "WHK-028", "WHK-038", "OPG-002", "CHP-006", "CHQ-005", "LCY-017"],
 )
 def have_ids_of_their_own(emulator: "Emulator") -> None:
     """The id of a notification is not that of its operation."""
@@ -238,3 +238,68 @@ def purchases_are_announced(emulator: "Emulator") -> None:
         if subscription.status is SubscriptionStatus.PENDING_FULFILLMENT_START:
             emulator.market._notify(emulator.market.find(subscription.id), Action.SUBSCRIBE)
         return subscription, token
+
+
+@deviation("cancellations-count-no-seats", breaks=["EVT-006"])
+def cancellations_count_no_seats(emulator: "Emulator") -> None:
+    """The quantity of Unsubscribe is null on a per-seat plan, too."""
+
+    @payloads(emulator)
+    def no_seats(payload: Json, delivery: Delivery) -> None:
+        if delivery.action is Action.UNSUBSCRIBE:
+            payload["quantity"] = None
+
+
+@deviation("own-cancellations-have-ids-of-their-own", breaks=["EVT-001"])
+def own_cancellations_have_ids_of_their_own(emulator: "Emulator") -> None:
+    """The id of Unsubscribe is not that of the operation that a DELETE has begun."""
+
+    @payloads(emulator)
+    def own_id(payload: Json, delivery: Delivery) -> None:
+        if delivery.action is Action.UNSUBSCRIBE and delivery.operation.source is Source.PARTNER:
+            payload["id"] = payload["activityId"]
+
+
+@deviation("nested-subscriptions-are-somebody-elses", breaks=["EVT-012"])
+def nested_subscriptions_are_somebody_elses(emulator: "Emulator") -> None:
+    """The beneficiary of the nested subscription is of another tenant than the one that Get shows."""
+
+    @payloads(emulator)
+    def of_another(payload: Json, _: Delivery) -> None:
+        payload["subscription"]["beneficiary"]["tenantId"] = payload["activityId"]
+
+
+@deviation("nested-subscriptions-are-as-they-were-bought", breaks=["EVT-012", "EVT-016"])
+def nested_subscriptions_are_as_they_were_bought(emulator: "Emulator") -> None:
+    """The nested subscription has the purchased plan for ever."""
+
+    @payloads(emulator)
+    def as_bought(payload: Json, _: Delivery) -> None:
+        bought = emulator.market.find(payload["subscriptionId"]).subscription.purchased_plan_id
+        payload["subscription"]["planId"] = bought
+
+
+@deviation("events-name-the-purchased-plan", breaks=["EVT-005"])
+def name_the_purchased_plan(emulator: "Emulator") -> None:
+    """The planId of events other than changes is the purchased plan for ever."""
+
+    @payloads(emulator)
+    def as_bought(payload: Json, delivery: Delivery) -> None:
+        if not delivery.action.is_change:
+            payload["planId"] = emulator.market.find(payload["subscriptionId"]).subscription.purchased_plan_id
+
+
+@deviation("the-calendar-announces-what-is-in-progress", breaks=["EVT-021", "EVT-032"])
+def calendar_announces_what_is_in_progress(emulator: "Emulator") -> None:
+    """What happens because time has passed is announced with the status InProgress."""
+    due: set[str] = set()
+
+    @decision(emulator.market, "ring")
+    def noticed(ring: Any, timer: Any) -> None:
+        due.add(timer.subject)
+        ring(timer)
+
+    @payloads(emulator)
+    def in_progress(payload: Json, delivery: Delivery) -> None:
+        if payload["subscriptionId"] in due and delivery.action.is_notify_only:
+            payload["status"] = "InProgress"

@@ -68,7 +68,7 @@ def terms_are_not_renewed(emulator: "Emulator") -> None:
             end(subscription_id)
 
 
-@deviation("renewed-terms-keep-their-dates", breaks=["LCY-021"])
+@deviation("renewed-terms-keep-their-dates", breaks=["LCY-021", "WHK-030"])
 def renewed_terms_keep_their_dates(emulator: "Emulator") -> None:
     """After a renewal the API goes on showing the dates of the first term."""
     first: dict[str, Json] = {}
@@ -122,3 +122,77 @@ def automatic_activation_waits(emulator: "Emulator") -> None:
         for offer in offers:
             emulator.market.publish(offer)
         return bought
+
+
+@deviation("grace-goes-on-after-reinstatement", breaks=["LCY-011", "LCY-020"])
+def grace_goes_on_after_reinstatement(emulator: "Emulator") -> None:
+    """A subscription is cancelled 30 days after a suspension, reinstated or not."""
+
+    @decision(emulator.market, "resume")
+    def with_its_deadline(resume: Any, record: Any) -> None:
+        record.deadline = None
+        resume(record)
+
+
+@deviation("reinstatement-switches-auto-renewal-off", breaks=["LCY-008", "LCY-020"])
+def reinstatement_switches_auto_renewal_off(emulator: "Emulator") -> None:
+    """A subscription that was suspended and reinstated is not renewed any more."""
+
+    @decision(emulator.market, "resume")
+    def for_the_last_time(resume: Any, record: Any) -> None:
+        resume(record)
+        record.subscription = replace(record.subscription, auto_renew=False)
+
+
+@deviation("terms-are-renewed-once", breaks=["LCY-020", "LCY-021"])
+def terms_are_renewed_once(emulator: "Emulator") -> None:
+    """The second term of a subscription is its last, though nothing ends it."""
+    renewed: set[str] = set()
+
+    @decision(emulator.market, "end_term")
+    def once(end: Any, subscription_id: str) -> None:
+        if subscription_id not in renewed:
+            renewed.add(subscription_id)
+            end(subscription_id)
+
+
+@deviation("years-are-renewed-by-a-month", breaks=["LCY-021"])
+def years_are_renewed_by_a_month(emulator: "Emulator") -> None:
+    """The term that follows a year lasts a month."""
+
+    @decision(emulator.market, "following_term")
+    def a_month(following: Any, subscription: Any) -> Any:
+        term = following(subscription)
+        return replace(term, end=term.start + timedelta(days=30)) if term.unit == "P1Y" else term
+
+
+@deviation("cancelled-subscriptions-are-renewed", breaks=["LCY-013"])
+def cancelled_subscriptions_are_renewed(emulator: "Emulator") -> None:
+    """The end of its term makes a cancelled subscription Subscribed again."""
+
+    @decision(emulator.market, "_unsubscribe")
+    def with_its_term(unsubscribe: Any, record: Any, *source: Any) -> Any:
+        record.term_end = None
+        return unsubscribe(record, *source)
+
+    @decision(emulator.market, "end_term")
+    def back(end: Any, subscription_id: str) -> None:
+        record = emulator.market.find(subscription_id)
+        if record.status is SubscriptionStatus.UNSUBSCRIBED and record.subscription.auto_renew:
+            record.subscription = replace(record.subscription, status=_SUBSCRIBED)
+        if record.status is not SubscriptionStatus.UNSUBSCRIBED:
+            end(subscription_id)
+
+
+@deviation("suspensions-are-of-all-subscriptions", breaks=["LCY-007", "LCY-015", "LCY-020", "LCY-021"])
+def suspensions_are_of_all_subscriptions(emulator: "Emulator") -> None:
+    """A missing payment suspends every active subscription of the customer, announced or not."""
+
+    @decision(emulator.market, "suspend")
+    def all_of_them(suspend: Any, subscription_id: str) -> Any:
+        operation = suspend(subscription_id)
+        customer = emulator.market.find(subscription_id).subscription.beneficiary
+        for record in emulator.market._records.values():
+            if record.status is _SUBSCRIBED and record.subscription.beneficiary == customer:
+                record.subscription = replace(record.subscription, status=SubscriptionStatus.SUSPENDED)
+        return operation

@@ -14,6 +14,8 @@ from fulfillment_conformance.emulator.deviations.registry import (
 )
 from fulfillment_conformance.emulator.fulfillment import Answer
 from fulfillment_conformance.emulator.messages import Reply, Request, error_reply
+from fulfillment_conformance.emulator.wire import timestamp
+from fulfillment_conformance.marketplace import Action, Channel, Refused, SubscriptionStatus
 
 if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
@@ -219,3 +221,52 @@ def success_leaves_operations_pending(emulator: "Emulator") -> None:
     def later(settle: Any, operation: Any, *, success: bool) -> None:
         if not success:
             settle(operation, success=success)
+
+
+def _cannot_be_acknowledged(emulator: "Emulator", concerned: Any) -> None:
+    @decision(emulator.market, "settle")
+    def refused(settle: Any, caller: Any, subscription_id: str, operation_id: str, *, status: str) -> Any:
+        record = emulator.market.find_owned(caller, subscription_id)
+        if concerned(record.subscription, emulator.market.find_operation(record, operation_id)):
+            raise Refused(400, "NotAllowed", "Nothing is expected of you.")
+        return settle(caller, subscription_id, operation_id, status=status)
+
+
+@deviation("reinstatements-cannot-be-acknowledged", breaks=["OPP-001", "OPP-002"])
+def reinstatements_cannot_be_acknowledged(emulator: "Emulator") -> None:
+    """PATCH on a reinstatement that waits is answered 400."""
+    _cannot_be_acknowledged(emulator, lambda _, operation: operation.action is Action.REINSTATE)
+
+
+@deviation("resold-changes-cannot-be-acknowledged", breaks=["OPP-001"])
+def resold_changes_cannot_be_acknowledged(emulator: "Emulator") -> None:
+    """PATCH on a change of a resold subscription is answered 400, like a change that the publisher would begin."""
+    _cannot_be_acknowledged(emulator, lambda subscription, _: subscription.channel is Channel.CSP)
+
+
+@deviation("cancelled-subscriptions-have-no-list", breaks=["OPL-002"])
+def cancelled_subscriptions_have_no_list(emulator: "Emulator") -> None:
+    """Listing the operations of an Unsubscribed subscription is answered 404."""
+
+    @answers(emulator, "list_operations")
+    def gone(request: Request, answer: Answer) -> Reply:
+        reply = answer(request)
+        status = emulator.market.find(request.ids["subscription_id"]).status if reply.status == 200 else None
+        if status is not SubscriptionStatus.UNSUBSCRIBED:
+            return reply
+        return Reply(404, error_reply(404, "SubscriptionNotFound", "It is cancelled.").document, reply.headers)
+
+
+@deviation("words-of-answers-are-outcomes", breaks=["OPP-005"])
+def words_of_answers_are_outcomes(emulator: "Emulator") -> None:
+    """PATCH takes Succeeded and Failed, the words that Get operation shows, for Success and Failure."""
+
+    @decision(emulator.market, "settle")
+    def understood(settle: Any, *which: Any, status: str) -> Any:
+        return settle(*which, status={"Succeeded": "Success", "Failed": "Failure"}.get(status, status))
+
+
+@deviation("reading-an-operation-dates-it", breaks=["OPG-016"])
+def reading_dates_it(emulator: "Emulator") -> None:
+    """The timeStamp that Get operation shows is the time at which it is asked."""
+    _shown(emulator, lambda operation: operation.update(timeStamp=timestamp(emulator.market.now)))
