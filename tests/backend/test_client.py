@@ -10,6 +10,7 @@ from tests.scripted import Scripted, reply
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.backend.client import (
     DEFAULT,
+    HOLDS,
     AcceptedAnswer,
     FulfillmentClient,
     ListAnswer,
@@ -302,3 +303,43 @@ def test_each_call_has_its_kind_of_answer() -> None:
         *("AcceptedAnswer", "AcceptedAnswer", "AcceptedAnswer", "AcceptedAnswer"),
         *("OperationListAnswer", "OperationAnswer", "Answer", "Answer"),
     ]
+
+
+# --- put off ---
+
+
+def put_off(times: int, retry_after: str) -> tuple[Scripted, list[float], FulfillmentClient]:
+    """Return what answers 429 so many times before it answers, the waits, and a client of it."""
+    script, waited = Scripted(), list[float]()
+
+    def answer(exchange: Exchange) -> None:
+        if len(script.sent) <= times:
+            reply(exchange, 429, **{"Retry-After": retry_after})
+
+    script.answer = answer
+    return script, waited, FulfillmentClient(BASE, http=script.http, access_token=lambda: "own", sleep=waited.append)
+
+
+def test_a_call_that_was_put_off_is_sent_again() -> None:
+    script, waited, it = put_off(2, "2")
+
+    assert it.change_plan("s", "gold").status_code == 200
+    assert (waited, len(script.sent)) == ([2.0, 2.0], 3)
+    assert [each.purpose for each in script.sent] == ["change plan", *["change plan, again after 429"] * 2]
+    assert len({each.request_body for each in script.sent}) == 1
+
+
+@pytest.mark.parametrize("retry_after", ["11", "soon", "-1", "99999"])
+def test_whoever_asks_for_long_or_for_nothing_is_not_waited_for(retry_after: str) -> None:
+    script, waited, it = put_off(1, retry_after)
+
+    assert it.get_subscription("s").status_code == 429
+    assert (waited, len(script.sent)) == ([], 1)
+
+
+def test_not_all_calls_are_waited_for_without_end() -> None:
+    _, waited, it = put_off(1_000, "10")
+    for _ in range(20):
+        assert it.get_subscription("s").status_code == 429
+
+    assert sum(waited) == HOLDS

@@ -4,15 +4,23 @@ A call is right by default; a test that wants a fault says which part is faulty.
 """
 
 import json as json_module
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from fulfillment_conformance.answers import Answer, OperationAnswer, SubscriptionAnswer
-from fulfillment_conformance.exchange import Exchange
+from fulfillment_conformance.exchange import Exchange, header
 from fulfillment_conformance.http_client import HttpClient
 
 API_VERSION: Final = "2018-08-31"
+
+LONGEST_HOLD: Final = 10.0
+"""Seconds that one 429 may ask to wait; whoever asks for more is not waited for."""
+HOLDS: Final = 180.0
+"""Seconds that all of them may ask for, in the whole run."""
+SENT_AGAIN: Final = 3
+"""How often one call that was answered 429 is sent again."""
 
 
 class _Default:
@@ -37,15 +45,28 @@ class FulfillmentClient:
         json: body instead of the one the method sends; `content` gives its bytes.
     """
 
-    def __init__(self, base_url: str, *, http: HttpClient, access_token: Callable[[], str]) -> None:
-        """Call the API below `base_url` (which ends before `/saas`) with tokens from `access_token`."""
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        http: HttpClient,
+        access_token: Callable[[], str],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Call the API below `base_url` (which ends before `/saas`) with tokens from `access_token`.
+
+        A call that is answered 429 with Retry-After was put off, not judged: it is sent again after that time, given to
+        `sleep`, as far as the limits of this module allow.
+        """
         self.base_url = base_url.rstrip("/")
+        self._sleep = sleep
+        self._held = 0.0
         self._http = http
         self._access_token = access_token
 
     def as_(self, access_token: str) -> "FulfillmentClient":
         """Return a client of the same API that presents another token, as another publisher would."""
-        return FulfillmentClient(self.base_url, http=self._http, access_token=lambda: access_token)
+        return FulfillmentClient(self.base_url, http=self._http, access_token=lambda: access_token, sleep=self._sleep)
 
     def access_token(self) -> str:
         """Return the access token that calls present unless they are told otherwise."""
@@ -164,13 +185,20 @@ class FulfillmentClient:
         all_headers |= {name.lower(): value for name, value in (headers or {}).items()}
         if content is None:
             content = b"" if isinstance(json, _Default) else json_module.dumps(json).encode()
-        return self._http.send(
-            method,
-            url,
-            headers={name: value for name, value in all_headers.items() if value is not None},
-            content=content,
-            purpose=purpose,
-        )
+
+        def send(purpose: str) -> Exchange:
+            given = {name: value for name, value in all_headers.items() if value is not None}
+            return self._http.send(method, url, headers=given, content=content, purpose=purpose)
+
+        exchange = send(purpose)
+        for _ in range(SENT_AGAIN):
+            seconds = _put_off(exchange)
+            if seconds is None or self._held + seconds > HOLDS:
+                break
+            self._held += seconds
+            self._sleep(seconds)
+            exchange = send(f"{purpose}, again after 429")
+        return exchange
 
 
 class ResolveAnswer(Answer):
@@ -231,6 +259,15 @@ class AcceptedAnswer(Answer):
         """The last segment of that URL's path, or None."""
         location = self.operation_location
         return location.split("?", 1)[0].rstrip("/").rsplit("/", 1)[-1] if location else None
+
+
+def _put_off(exchange: Exchange) -> float | None:
+    """Return for how many seconds a call was put off; None where it was not, or not in a way to keep to."""
+    asked = header(exchange.response_headers, "retry-after") if exchange.status == 429 else None
+    if asked is None or not asked.strip().isdecimal() or len(asked.strip()) > 3:
+        return None
+    seconds = float(asked)
+    return seconds if seconds <= LONGEST_HOLD else None
 
 
 def _part(value: str) -> str:
