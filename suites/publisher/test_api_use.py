@@ -250,7 +250,7 @@ def test_fields_and_headers_of_version_1_mean_nothing(stage, microsoft, check):
 @requirement("V1-009")
 def test_actions_of_version_1_are_not_taken_for_events(microsoft, publisher, subscribed, check):
     """Activate, Delete and Update were version 1's words: nothing happens at them, while version 2's events count."""
-    announcement = subscribed.an_event()
+    announcement = subscribed.a_pending_event()
     payload = microsoft.payload(announcement)
     answers = [
         publisher.receives(

@@ -349,7 +349,7 @@ def test_subscribe_for_an_active_subscription_is_taken_and_changes_nothing(micro
 @requirement("WHK-033")
 def test_an_unknown_action_changes_nothing(microsoft, publisher, subscribed, check):
     """A word that is not among the seven events: no server error, no effect."""
-    announcement = subscribed.an_event()
+    announcement = subscribed.a_pending_event()
     payload = microsoft.payload(announcement)
     answers = [
         publisher.receives(announcement, payload=payload | {"action": word}, forged=True)
@@ -387,7 +387,7 @@ def test_a_body_that_is_no_json_is_a_clients_mistake(publisher, subscribed, chec
 @requirement("WHK-052")
 def test_other_methods_do_no_harm(publisher, subscribed, check):
     """GET, HEAD, OPTIONS, PUT and DELETE of the webhook: no server error, no effect, and POST works afterwards."""
-    announcement = subscribed.an_event()
+    announcement = subscribed.a_pending_event()
     answers = [
         publisher.receives(announcement, method=method) for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
     ]

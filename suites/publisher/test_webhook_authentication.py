@@ -146,7 +146,7 @@ def _pause_between_fetches(microsoft, publisher, refused):
 @requirement("WHK-012", "WHK-050")
 def test_without_keys_nothing_is_taken_on_trust(microsoft, publisher, subscribed, check):
     """A key that the publisher does not know yet, and the key endpoint is down: 5xx, no effect; taken afterwards."""
-    announcement = subscribed.an_event()
+    announcement = subscribed.a_pending_event()
     # First what is down, then what is published: of several plans for one call the oldest is met.
     with ExitStack() as down:
         keys = down.enter_context(microsoft.disturbed(Answers(503), call="keys"))
@@ -295,7 +295,7 @@ def test_a_refused_call_leaves_no_trace_in_an_account(publisher, attack, check):
 @requirement("WHK-014", "REG-006")
 def test_a_key_in_the_address_is_not_enough(publisher, subscribed, check):
     """A webhook address with a secret in it is no lock: without a token the call is refused all the same."""
-    announcement = subscribed.an_event()
+    announcement = subscribed.a_pending_event()
     refused = publisher.receives(announcement, authorization=())
     effect = subscribed.effects()
     twin = publisher.receives(announcement)

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from tests.suites.otherwise import EMBEDDED, judged, part_the_webhook
 from tests.suites.runs import judge
 
 from fulfillment_conformance.reference_publisher.access_tokens import AccessTokenUnavailable
-from fulfillment_conformance.reference_publisher.accounts import Account
+from fulfillment_conformance.reference_publisher.accounts import Account, Accounts
 from fulfillment_conformance.reference_publisher.administration import Administration
 from fulfillment_conformance.reference_publisher.fulfillment import FulfillmentApi
 from fulfillment_conformance.reference_publisher.messages import Subscription
@@ -178,3 +179,69 @@ def test_a_webhook_may_have_an_access_token_of_its_own(
     told = judged(tmp_path, meddle, "AUT-010", "AUT-028")  # the former lets the webhook get its token
 
     assert told.outcomes == {"AUT-010": "passed", "AUT-028": outcome}
+
+
+def read_now_and_then() -> None:
+    """Take no change, and follow what Get Subscription says whenever the account is looked at, as if by a timer."""
+    state = Administration.state
+
+    async def refuse(self: Webhook, *_: Any) -> str:
+        return "no change is possible here"
+
+    async def follow_and_show(self: Administration, request: Request) -> Response:
+        subscription_id = request.path_params["subscription_id"]
+        if self._accounts.get(subscription_id) is not None:
+            await self._follower.refresh(subscription_id)
+        return await state(self, request)
+
+    setattr(Webhook, "refusal", refuse)  # noqa: B010
+    setattr(Administration, "state", follow_and_show)  # noqa: B010
+
+
+def test_who_reads_subscriptions_now_and_then_follows_no_forged_call(tmp_path: Path) -> None:
+    target = {**EMBEDDED, "claims": {"refuses_changes": True}}
+    kept = ["V1-009", "WHK-018", "WHK-033"]
+    told = judge(target, tmp_path, *(f"--only={each}" for each in kept), meddle=read_now_and_then)
+
+    assert told.with_outcome("passed") == set(kept), told.why(set(kept))
+
+
+def show_late() -> None:
+    """Let the state page show each account half a second after it has changed."""
+    shown: dict[str, Account] = {}
+    save = Accounts.save
+
+    def save_and_show_late(self: Accounts, account: Account) -> None:
+        save(self, account)
+        asyncio.get_running_loop().call_later(0.5, shown.__setitem__, account.subscription_id, account)
+
+    async def state(self: Administration, request: Request) -> Response:
+        account = shown.get(request.path_params["subscription_id"])
+        return JSONResponse(self.describe(account) if account else {}, status_code=200 if account else 404)
+
+    setattr(Accounts, "save", save_and_show_late)  # noqa: B010
+    setattr(Administration, "state", state)  # noqa: B010
+
+
+def test_accounts_may_be_shown_late(tmp_path: Path) -> None:
+    target = {"role": "publisher", "publisher": {"embedded": True, "timeouts": {"effect": 4.0}}}
+    kept = ["CHQ-006", "EVT-028"]
+    told = judge(target, tmp_path, *(f"--only={each}" for each in kept), meddle=show_late)
+
+    assert told.with_outcome("passed") == set(kept), told.why(set(kept))
+
+
+def call_ids_in_capitals() -> None:
+    """Let every call name GUIDs in capitals, as databases write them that keep them as such."""
+    url = FulfillmentApi.url
+
+    def in_capitals(self: FulfillmentApi, *parts: str) -> str:
+        return url(self, *(part.upper() if len(part) == 36 else part for part in parts))
+
+    setattr(FulfillmentApi, "url", in_capitals)  # noqa: B010
+
+
+def test_ids_may_be_written_in_capitals(tmp_path: Path) -> None:
+    told = judged(tmp_path, call_ids_in_capitals, "ACT-004", "ACT-021", "WHK-039")
+
+    assert told.with_outcome("passed") == {"ACT-004", "ACT-021", "WHK-039"}

@@ -19,7 +19,7 @@ from fulfillment_conformance.marketplace import Action, Marketplace, Offer, Oper
 from fulfillment_conformance.stage.buyer import Buyer, Page, Request, forged, forged_address
 from fulfillment_conformance.stage.by_hand import ask
 from fulfillment_conformance.stage.calls import PURCHASE_TOKEN, refused_for_its_values, sent
-from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about
+from fulfillment_conformance.stage.microsoft import Announcement, Microsoft, about, kind_of
 from fulfillment_conformance.stage.publisher import ACCEPTANCE_SECONDS, Account, Publisher
 from fulfillment_conformance.stage.stumbles import failure_of, refusal_of
 from fulfillment_conformance.target import Browser, BrowserAction, Claims, Command, Get, Post, Step, SubmitForm
@@ -161,6 +161,19 @@ class Customer:
             return self.change_plan(self.other_plan().plan_id)
         return self.suspend() if self.subscription.status == "Subscribed" else self.reinstate()
 
+    def a_pending_event(self) -> Announcement:
+        """Let something happen that this publisher takes, and that is not in force before it has been announced.
+
+        So whoever reads subscriptions now and then learns of it by its notification alone: a change of plan, or the end
+        of a suspension where no other plan is taken.
+        """
+        if self.can_change_plan or self.claims.refuses_reinstatement:
+            return self.an_event()
+        if self.subscription.status == "Subscribed":
+            self.publisher.receives(self.suspend())
+            self.eventually(lambda now: not now.gives_access)
+        return self.reinstate()
+
     def suspend(self) -> Announcement:
         """Payment is missing."""
         return self._waiting(lambda operation: operation.action is Action.SUSPEND) or self.happens(
@@ -296,6 +309,7 @@ class Customer:
             forging: values that are exchanged for others in what is sent.
         """
         bought = self.subscription
+        self.publisher.completed.add(self.id)
         self.page = self._take(
             self.publisher.service.onboarding, tab or self.buyer, bought.plan_id, bought.quantity, forging
         )
@@ -455,8 +469,13 @@ class Customer:
 
     @property
     def activations(self) -> list[Exchange]:
-        """The activate calls that the last visit has led to, for whatever subscription."""
-        return self.microsoft.called("activate", since=self.visited_at)
+        """The activate calls that the last visit has led to, for whatever subscription.
+
+        Purchases that others have completed are theirs: whoever activates by and by may come to them at any time.
+        """
+        others = self.publisher.completed - {self.id}
+        calls = self.microsoft.called("activate", since=self.visited_at)
+        return [call for call in calls if kind_of(call)[1] not in others]
 
     def called(self, kind: str) -> list[Exchange]:
         """Return the calls of a kind about this subscription since the last `remember`."""

@@ -143,13 +143,14 @@ class Account:
 
 
 class Publisher:
-    """The service under test."""
+    """The service under test; `completed` are the subscriptions whose buyers have gone through its landing page."""
 
     def __init__(self, service: Service, microsoft: Microsoft, http: HttpClient) -> None:
         self.service = service
         self._microsoft = microsoft
         self._http = http
         self.has_seen_forged_tokens = False
+        self.completed: set[str] = set()
         effect = service.timeouts.effect
         self._effects = Waits(effect, shortest=effect / 4, misses=3)
         self._reports = Waits(ACCEPTANCE_SECONDS, shortest=1.0, misses=2)
