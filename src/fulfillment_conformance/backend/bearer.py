@@ -75,7 +75,10 @@ def faults(
         (token.header.get("alg") != "RS256", f"alg is {token.header.get('alg')!r}, not RS256"),
         (not isinstance(token.header.get("kid"), str), "kid is missing: it says which key signed"),
         (not _same(claims.get("tid"), tenant) or not _guid(tenant), f"tid is {claims.get('tid')!r}, not {tenant!r}"),
-        (not any(_same(claims.get("iss"), each) for each in issuers), f"iss is {claims.get('iss')!r}, not {' or '.join(issuers)}"),
+        (
+            not any(_same(claims.get("iss"), each) for each in issuers),
+            f"iss is {claims.get('iss')!r}, not {' or '.join(issuers)}",
+        ),
         (
             not _same(caller, MARKETPLACE_APP_ID),
             f"neither azp nor appid is the marketplace's application: {caller!r}",
