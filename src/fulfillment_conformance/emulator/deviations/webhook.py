@@ -5,9 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from fulfillment_conformance.emulator.delivery import Notification
-from fulfillment_conformance.emulator.deviations.registry import Json, answers, decision, deviation, payloads
-from fulfillment_conformance.emulator.fulfillment import Answer
-from fulfillment_conformance.emulator.messages import Reply, Request, error_reply
+from fulfillment_conformance.emulator.deviations.registry import Json, decision, deviation, payloads
 from fulfillment_conformance.marketplace import Action, Delivery, OperationStatus, Source
 
 if TYPE_CHECKING:
@@ -99,24 +97,3 @@ def failure_undoes_a_suspension(emulator: "Emulator") -> None:
             return settle(caller, subscription_id, operation_id, status=status)
         emulator.market.resume(record)
         return operation
-
-
-@deviation("operations-are-found-when-their-call-was-answered", breaks=["WHK-038"])
-def are_found_when_their_call_was_answered(emulator: "Emulator") -> None:
-    """While the webhook is being told of a customer's change, Get operation answers 404 for it."""
-    answered: set[str] = set()
-
-    @decision(emulator.market, "delivery_answered")
-    def noticed(tell: Any, delivery: Any, status: int | None) -> None:
-        answered.add(delivery.operation.id)
-        tell(delivery, status)
-
-    @answers(emulator, "get_operation")
-    def afterwards(request: Request, answer: Answer) -> Reply:
-        reply = answer(request)
-        if reply.status != 200 or reply.document["id"] in answered:
-            return reply
-        record = emulator.market.find(request.ids["subscription_id"])
-        if emulator.market.find_operation(record, reply.document["id"]).source is Source.PARTNER:
-            return reply
-        return Reply(404, error_reply(404, "OperationNotFound", "It is not known yet.").document, reply.headers)
