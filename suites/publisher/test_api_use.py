@@ -33,6 +33,7 @@ def tour(stage, microsoft, publisher):
         customer.settles(announcement)
     customer.manage()
     if publisher.service.reconcile is not None:
+        stage.purchase()  # so that there are two pages
         with microsoft.deciding_otherwise(page_size=stage.page_size_for(pages=2)):
             publisher.reconciles()
     if changes and getattr(publisher.service.self_service, "change_plan", ()):
