@@ -60,7 +60,10 @@ def test_a_change_of_plan_leaves_the_seats_as_they_are(stage, publisher, check):
     if not publisher.shows("seats"):
         check("EVT-018").untestable("publisher.state.seats: without it nothing shows how many seats are left")
         return
-    seated = stage.subscribed(stage.seat_plan())
+    seated = stage.subscribed_per_seat()
+    if seated.subscription.quantity is None:
+        check("EVT-018").not_applicable("claims.per_seat: the publisher sells no seats, or cannot set them up")
+        return
     if seated.claims.refuses_changes:
         check("EVT-018").not_applicable("claims.refuses_changes: the publisher says that it refuses all changes")
         return
@@ -90,8 +93,8 @@ def _changes(stage):
     if not customer.claims.refuses_changes:
         with suppress(NotClaimed):
             yield customer.change_plan(customer.other_plan().plan_id), customer
-    if stage.sells_seats and not customer.claims.refuses_changes:
-        seated = stage.subscribed(stage.seat_plan())
+    seated = stage.subscribed_per_seat()
+    if seated.subscription.quantity is not None and not customer.claims.refuses_changes:
         with suppress(NotClaimed):
             yield seated.change_quantity(seated.other_seats), seated
     if not customer.claims.refuses_reinstatement:

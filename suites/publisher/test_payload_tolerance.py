@@ -243,7 +243,7 @@ class Judge:
 
     def lasts(self, event, change):
         """Suspend, reinstate or renew somebody's subscription, and announce it in some form; plan and seats stay."""
-        customer = self.lasting or self.stage.subscribed(self.stage.seat_plan() if self.stage.sells_seats else None)
+        customer = self.lasting or self.stage.subscribed_per_seat()
         self.lasting = None
         before = customer.account()
         if event == BACK:

@@ -304,6 +304,14 @@ def test_plans_that_are_active_at_once_are_sold_flat_and_per_seat(
     assert [plan.plan_id for _, plan in stage.auto_activated_plans()] == ["auto"]
 
 
+def test_seats_are_bought_where_they_are_sold_and_can_be_set_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    seated = stage.subscribed_per_seat()
+    claiming(stage, monkeypatch, per_seat=False)
+
+    assert seated.subscription.quantity == 10
+    assert stage.subscribed_per_seat().subscription.quantity is None
+
+
 def test_cases_are_made_in_both_versions_where_they_are_tokens(embedded: tuple[Staged, Stage]) -> None:
     here, stage = embedded
     bare, one, other = stage.forgeries(["no-header", "from-another-client"])

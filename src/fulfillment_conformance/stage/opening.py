@@ -3,7 +3,7 @@
 import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -192,6 +192,13 @@ class Stage:
         customer = self.purchase(choice, **details)
         customer.onboard()
         return customer
+
+    def subscribed_per_seat(self) -> Customer:
+        """Let a customer buy seats where the publisher sells them and can set them up, and else a flat plan."""
+        if self.sells_seats:
+            with suppress(Precondition):
+                return self.subscribed(self.seat_plan())
+        return self.subscribed()
 
     def auto_activated(self, choice: tuple[Offer, Plan] | None = None) -> Customer:
         """Let a customer buy a plan that is active at once; `announced` is the Subscribe notification of it.

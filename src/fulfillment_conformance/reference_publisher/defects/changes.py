@@ -50,7 +50,7 @@ def ignores_plan_changes(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "report", say_nothing)
 
 
-@defect("ignores-seat-changes", breaks=["EVT-020"])
+@defect("ignores-seat-changes", breaks=["EVT-020", "OPP-013"])
 def ignores_seat_changes(publisher: ReferencePublisher) -> None:
     """ChangeQuantity is answered 200, and that is all."""
 
@@ -114,7 +114,10 @@ def trusts_the_payload(publisher: ReferencePublisher) -> None:
     _never_follows_changes(publisher)
 
 
-@defect("never-reads-the-operation", breaks=["EVT-014", "LCY-019", "WHK-008", "WHK-009", "WHK-044", "WHK-045"])
+@defect(
+    "never-reads-the-operation",
+    breaks=["EVT-014", "GET-034", "LCY-019", "WHK-008", "WHK-009", "WHK-034", "WHK-044", "WHK-045"],
+)
 def never_reads_the_operation(publisher: ReferencePublisher) -> None:
     """A genuine token is proof enough; Get Operation is not called before a change is carried out."""
     read = publisher.webhook.operation
@@ -147,7 +150,7 @@ def acts_on_operations_that_nobody_knows(publisher: ReferencePublisher) -> None:
     publisher.webhook.handlers |= dict.fromkeys(_CHANGES, change_anyway)
 
 
-@defect("carries-out-before-verifying", breaks=["WHK-009", "WHK-044", "WHK-045"])
+@defect("carries-out-before-verifying", breaks=["WHK-009", "WHK-032", "WHK-044", "WHK-045"])
 def carries_out_before_verifying(publisher: ReferencePublisher) -> None:
     """The account has the new plan at once; a refusal afterwards does not take it back."""
     take = publisher.webhook.take
