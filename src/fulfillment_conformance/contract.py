@@ -42,10 +42,18 @@ _OBSERVED_EVENTS = ("Transfer",)
 _REGISTERED = "urn:fulfillment-conformance:contract"
 _MAPS_OF_SCHEMAS = ("properties", "patternProperties", "dependentSchemas", "$defs", "schemas")
 _BODIES_ARE_JSON = ("HDR-016",)
+_NAMES_ARE_EXACT = ("HDR-023",)
+_COMBINING = ("anyOf", "allOf", "oneOf")
 _Kind = jsonschema_rs.ValidationErrorKind
 _VALUE = "\ufffc"  # stands for the value in messages of the validator, until it is put into words
 
 Part = Literal["status", "header", "body"]
+
+_Placed = tuple[Mapping[str, Any], str]
+"""A schema, and the pointer to it."""
+
+_Members = tuple[dict[str, _Placed], _Placed | None]
+"""The members of an object by their names, and what the entries of an array are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,7 @@ class Contract:
         self._judged = _judged(source.data, _EXTENSIONS[profile])
         self._registry = jsonschema_rs.Registry([(_REGISTERED, self._judged)])
         self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
+        self._known_members: dict[str, _Members] = {}
         self.operations: tuple[ApiOperation, ...] = tuple(_operations(source.data))
         """The operations of the API, eleven: PATCH on a subscription counts as changePlan and changeQuantity."""
         self._by_name = {one.operation_id: replace(one, id=one.operation_id) for one in self.operations}
@@ -245,7 +254,50 @@ class Contract:
             yield Violation("", f"is not JSON: {error}", place, requirements=_BODIES_ARE_JSON)
             return
         if "schema" in content[media_type]:
-            yield from self._violations(f"{place}/{escaped(media_type)}/schema", value)
+            schema = f"{place}/{escaped(media_type)}/schema"
+            yield from self._violations(schema, value)
+            yield from islice(self._misspelled(at(self.document, schema), value, schema, ()), MOST_ERRORS)
+
+    def _misspelled(
+        self, schema: Mapping[str, Any], value: Any, place: str, where: tuple[str | int, ...]
+    ) -> Iterator[Violation]:
+        """Yield members that stand for documented ones under another spelling: in other case, padded, with a dash."""
+        properties, items = self._members(schema, place)
+        if isinstance(value, list) and items is not None:
+            for index, entry in enumerate(value):
+                yield from self._misspelled(items[0], entry, items[1], (*where, index))
+        elif isinstance(value, dict):
+            for name, (below, below_place) in properties.items():
+                if name in value:
+                    yield from self._misspelled(below, value[name], below_place, (*where, name))
+                    continue
+                for given in value:
+                    if given not in properties and _spelt(given) == _spelt(name):
+                        message = f"is spelled {yamlfile.given(given)}; expected {yamlfile.given(name)}"
+                        yield Violation(pointer_to(*where, name), message, below_place, requirements=_NAMES_ARE_EXACT)
+
+    def _members(self, schema: Mapping[str, Any], place: str) -> _Members:
+        """Return the described members of an object, and what an array holds, each with its place; once per schema."""
+        known = self._known_members.get(place)
+        if known is None:
+            properties: dict[str, _Placed] = {}
+            items: _Placed | None = None
+            parts = [(schema, place)]
+            while parts:
+                part, here = parts.pop()
+                if "$ref" in part:
+                    parts.append((at(self.document, target(part["$ref"])), target(part["$ref"])))
+                parts += [
+                    (each, f"{here}/{word}/{index}")
+                    for word in _COMBINING
+                    for index, each in enumerate(part.get(word, ()))
+                ]
+                for name, below in part.get("properties", {}).items():
+                    properties.setdefault(name, (below, f"{here}/properties/{escaped(name)}"))
+                if "items" in part:
+                    items = items or (part["items"], f"{here}/items")
+            known = self._known_members[place] = (properties, items)
+        return known
 
     def _violations(self, pointer: str, instance: Any) -> list[Violation]:
         try:
@@ -365,6 +417,11 @@ def _judged(node: Any, extensions: tuple[str, ...]) -> Any:
     # What the schema says about itself stays outside, so that it is found from everywhere inside.
     outside = {key: kept.pop(key) for key in ("description", "x-requirements") if key in kept}
     return {**outside, _WRITTEN: True, "anyOf": [kept, *allowed]}
+
+
+def _spelt(name: str) -> str:
+    """Return what is left of a name when case, blanks and punctuation do not count."""
+    return "".join(character for character in name.casefold() if character.isalnum())
 
 
 def _reference(pointer: str) -> dict[str, str]:

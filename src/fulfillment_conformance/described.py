@@ -1,7 +1,8 @@
 """Every answer of the API beside its description, whichever test caused it: what the shapes of a whole run were like.
 
 A shape is held against the requirements that name it and no others. So what the list or resolve nests is judged in
-their own name only: that it is what Get subscription shows is for requirements of its own (LST-017, RES-010). Answers
+their own name only, but for how its members are spelled (HDR-023): that it is what Get subscription shows is for
+requirements of its own (LST-017, RES-010). Answers
 that list nothing are left to the requirements that say how nothing is written (LST-011, PLN-009, OPL-002, OPL-008).
 """
 
@@ -35,7 +36,10 @@ _NOT_BY_SHAPE: Final = frozenset({"GET-027", "GET-028", "HDR-012", "HDR-013", "P
 """Rows that shapes name and cannot decide: what does not matter, what is echoed, what most answers do not have."""
 
 _LISTS: Final = frozenset({"listSubscriptions", "listAvailablePlans", "listOperations"})
-_ANY_BODY: Final = ("HDR-016",)
+_ANY_BODY: Final = ("HDR-016", "HDR-023")
+_WHEREVER: Final = frozenset({"HDR-023"})
+"""Rows about every name that is shown, in whatever answer."""
+
 _ANY_ENTRY: Final = re.compile(r"/\d+(?=/|$)")
 """The entries of a list break the description in one way, and the members of an object in one way each."""
 
@@ -169,7 +173,7 @@ def _own(operation: str, pointer: str, rows: Iterable[str]) -> Iterator[str]:
     others = set(_THEMES.values()) - {theme}
     for row in set(rows) - _NOT_BY_SHAPE:
         of = row.partition("-")[0]
-        if of == theme or not (nested or (theme and of in others)):
+        if of == theme or row in _WHEREVER or not (nested or (theme and of in others)):
             yield row
 
 

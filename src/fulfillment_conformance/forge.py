@@ -645,6 +645,11 @@ class AccessTokenForge(_Cases):
         return ("Bearer",)
 
     @_case("refused", "AUT-012")
+    def empty_header(self) -> tuple[str, ...]:
+        """An Authorization header with nothing in it."""
+        return ("",)
+
+    @_case("refused", "AUT-012")
     def basic_scheme(self) -> tuple[str, ...]:
         """A name and password by the scheme Basic."""
         return (f"Basic {base64.b64encode(b'publisher:guessed').decode()}",)
@@ -658,6 +663,21 @@ class AccessTokenForge(_Cases):
     def unsigned(self) -> str:
         """The same claims under algorithm none, without a signature."""
         return compact({**self._header, "alg": "none"}, self._claims, literally(b""))
+
+    @_case("refused", "AUT-012")
+    def unsigned_in_mixed_case(self) -> str:
+        """Algorithm nOnE: passes a filter that looks for none letter by letter."""
+        return compact({**self._header, "alg": "nOnE"}, self._claims, literally(b""))
+
+    @_case("refused", "AUT-012")
+    def signature_left_out(self) -> str:
+        """The genuine token without its third part."""
+        return self._token.removesuffix(self._signature)
+
+    @_case("refused", "AUT-012")
+    def hs256_with_an_empty_secret(self) -> str:
+        """The same claims under HS256: whoever lets the header choose the algorithm checks no signature of Entra's."""
+        return compact({**self._header, "alg": "HS256"}, self._claims, by_hmac(b""))
 
     @_case("refused", "AUT-012")
     def signature_truncated(self) -> str:

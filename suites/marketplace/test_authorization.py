@@ -12,6 +12,15 @@ from fulfillment_conformance.marks import requirement
 
 FORMER_RESOURCE = "62d94f6c-d599-489b-a797-3e10e42fbe22"
 NOT_GENUINE = AccessTokenForge.names(expected="refused", requirement="AUT-012")
+STATUSES = ["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"]
+
+READS = {
+    "get": lambda api, purchase: api.get_subscription(purchase.id),
+    "plans": lambda api, purchase: api.list_available_plans(purchase.id),
+    "plans-one": lambda api, purchase: api.list_available_plans(purchase.id, plan=purchase.plan),
+    "operations": lambda api, purchase: api.list_operations(purchase.id),
+}
+"""What can be read about a subscription in every state."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +195,59 @@ def test_a_subscription_of_another_publisher_is_out_of_reach(marketplace, creden
         each.refused(refused, with_status=(401, 403), while_twin=twin)
     for left, right in zip(before, after, strict=True):
         check("AUT-030").equals(right.body, left.body)
+
+
+@requirement("AUT-014", "AUT-015", "AUT-030")
+@pytest.mark.parametrize("status", STATUSES)
+def test_no_state_opens_a_subscription_to_others(marketplace, marketplace_under_test, situations, check, status):
+    """In whatever state it is, and with whatever kind of plan, another publisher reads nothing of it: 401 or 403."""
+    with situations.further():
+        stranger = marketplace_under_test.as_publisher("foreign-publisher")
+        for purchase in situations.of_each_kind(lambda kind: situations.in_status(status, kind)):
+            for name, read in READS.items():
+                if name.startswith("plans") and status == "Unsubscribed":
+                    continue  # its own publisher may be refused them, too (PLN-011)
+                refused, twin = read(stranger, purchase), read(marketplace, purchase)
+                for each in check.each("AUT-014", "AUT-015", "AUT-030"):
+                    each.refused(refused, with_status=(401, 403), while_twin=twin)
+
+
+@requirement("AUT-014", "AUT-015", "AUT-030")
+@pytest.mark.parametrize("status", ["PendingFulfillmentStart", "Suspended"])
+def test_no_state_lets_others_cancel(marketplace, marketplace_under_test, situations, check, status):
+    """What is not active cannot be cancelled by another publisher either; its own can."""
+    with situations.further():
+        situations.needs("purchases")
+        stranger = marketplace_under_test.as_publisher("foreign-publisher")
+        purchase = situations.in_status(status)
+        before = marketplace.get_subscription(purchase.id).status
+        refused = stranger.cancel(purchase.id)
+        after = marketplace.get_subscription(purchase.id).status
+        twin = marketplace.cancel(purchase.id)
+
+        for each in check.each("AUT-014", "AUT-015", "AUT-030"):
+            each.refused(refused, with_status=(401, 403), while_twin=twin)
+        check("AUT-030").equals(after, before)
+
+
+@requirement("AUT-025")
+@pytest.mark.parametrize("status", STATUSES)
+def test_no_state_lists_a_subscription_to_others(marketplace, marketplace_under_test, situations, check, status):
+    """In whatever state it is, it is in its own publisher's list and not in another one's."""
+    with situations.further():
+        stranger = marketplace_under_test.as_publisher("foreign-publisher")
+        situations.start_over()
+        _bought_from_somebody_else(situations)
+        bought = {each.id for each in situations.of_each_kind(lambda kind: situations.in_status(status, kind))}
+        own_list, foreign_list = _listed(marketplace), _listed(stranger)
+        strayed = bought & _ids(foreign_list)
+
+        check("AUT-025").that(
+            not strayed and bool(bought & _ids(own_list)),
+            expected=f"a {status} subscription in its own publisher's list only",
+            actual=f"{len(strayed)} of {len(bought)} in the other's, {len(bought & _ids(own_list))} in its own",
+            rests_on=[*own_list, *foreign_list],
+        )
 
 
 @requirement("AUT-025")

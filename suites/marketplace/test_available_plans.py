@@ -32,6 +32,46 @@ def test_plans_are_an_array(marketplace, situations, check, kind):
     check("PLN-001").is_a(answer["plans"], list, meaning="an array")
 
 
+@requirement("PLN-001", "PLN-002", "PLN-005")
+@pytest.mark.parametrize("status", ["PendingFulfillmentStart", "Subscribed", "Suspended"])
+def test_plans_are_listed_in_every_status_but_the_last(marketplace, situations, check, status):
+    """As long as it is not cancelled, a subscription has the same plans to change to, and the same filter."""
+    with situations.further():
+        for purchase in situations.of_each_kind(lambda kind: situations.in_status(status, kind)):
+            answer = marketplace.list_available_plans(purchase.id)
+            others = {plan.plan_id for plan in situations.siblings(purchase)}
+            check("PLN-001").status(answer, 200)
+            if not answer.is_success:
+                raise Precondition(f"the plans of a {status} subscription are not to be had (PLN-001)", answer.exchange)
+            check("PLN-002").that(
+                others <= set(_by_id(answer)),
+                expected=f"the public plans {', '.join(sorted(others))} for a {status} subscription",
+                actual=", ".join(map(str, _by_id(answer))) or "no plan",
+                rests_on=[answer],
+            )
+            for plan in sorted(others):
+                one = marketplace.list_available_plans(purchase.id, plan=plan)
+                check("PLN-005").equals([each["planId"].value for each in one["plans"]], [plan])
+
+
+@requirement("PLN-002")
+@of_each_kind
+def test_plans_of_other_offers_are_not_listed(marketplace, situations, check, kind):
+    """The list is about the offer that the subscription was bought from."""
+    with situations.further():
+        purchase = situations.buy(kind)
+        own = {plan.plan_id for plan in purchase.offer.plans}
+        listed = _by_id(_listed(marketplace, purchase))
+        foreign = {plan.plan_id for offer in situations.driver.offers() for plan in offer.plans} - own
+
+        check("PLN-002").that(
+            not foreign & set(listed),
+            expected=f"plans of offer {purchase.offer.offer_id} only",
+            actual=", ".join(map(str, listed)),
+            rests_on=listed.values(),
+        )
+
+
 @requirement("PLN-002")
 def test_the_public_plans_of_the_offer_are_listed(marketplace, situations, purchase, check):
     """Everybody may switch to the other public plans."""
@@ -52,17 +92,21 @@ def test_private_plans_are_listed_for_their_audience_only(marketplace, situation
     offer, plan, private = _private_plan(situations)
     insider = situations.buy(plan=(offer, plan), beneficiary=_user_of(private.audience[0]))
     outsider = situations.buy(plan=(offer, plan), beneficiary=_user_of(str(uuid.UUID(int=0xF))))
-    for_insider, for_outsider = _listed(marketplace, insider), _listed(marketplace, outsider)
+    active = situations.subscribed(plan=(offer, plan), beneficiary=_user_of(private.audience[0]))
+    customers = ((private.audience[0], insider), ("another tenant", outsider), (private.audience[0], active))
 
-    for audience, listed in ((private.audience[0], for_insider), ("another tenant", for_outsider)):
+    for audience, purchase in customers:
+        listed = _listed(marketplace, purchase)
         for each in offer.plans:
             if each.is_private and not each.is_stop_sell and same_market(each, plan):
-                check("PLN-002").that(
-                    (each.plan_id in _by_id(listed)) == (audience in each.audience),
-                    expected=f"{each.plan_id} {'listed' if audience in each.audience else 'not listed'} for {audience}",
-                    actual=", ".join(map(str, _by_id(listed))),
-                    rests_on=[listed],
-                )
+                filtered = marketplace.list_available_plans(purchase.id, plan=each.plan_id)
+                for how, shown in (("listed", _by_id(listed)), ("found by its id", _by_id(filtered))):
+                    check("PLN-002").that(
+                        (each.plan_id in shown) == (audience in each.audience),
+                        expected=f"{each.plan_id} {how if audience in each.audience else f'not {how}'} for {audience}",
+                        actual=", ".join(map(str, shown)) or "no plan",
+                        rests_on=[listed, filtered],
+                    )
 
 
 @requirement("PLN-003")
@@ -113,11 +157,24 @@ def test_the_filter_restricts_the_list_to_one_plan(marketplace, situations, chec
     for plan, answer in filtered.items():
         check("PLN-005").status(answer, 200)
         check("PLN-005").that(
-            list(_by_id(answer)) == [plan],
-            expected=f"{plan} alone",
-            actual=", ".join(map(str, _by_id(answer))) or "no plan",
+            [each["planId"].value for each in answer["plans"]] == [plan],
+            expected=f"{plan} alone, once",
+            actual=", ".join(str(each["planId"].value) for each in answer["plans"]) or "no plan",
             rests_on=[answer],
         )
+
+
+@requirement("PLN-005")
+@of_each_kind
+def test_the_order_of_query_parameters_does_not_matter(marketplace, situations, check, kind):
+    """The filter has its effect behind api-version as before it."""
+    with situations.further():
+        purchase = situations.buy(kind)
+        plan = situations.siblings(purchase)[0].plan_id if situations.siblings(purchase) else purchase.plan
+        path = f"/{purchase.id}/listAvailablePlans?api-version=2018-08-31&planId={plan}"
+        answer = marketplace.request("GET", path, "list available plans", api_version=None)
+
+        check("PLN-005").equals([each["planId"].value for each in answer["plans"]], [plan])
 
 
 @requirement("PLN-006")
@@ -127,6 +184,21 @@ def test_an_unknown_plan_in_the_filter_gives_an_empty_list(marketplace, purchase
 
     check("PLN-006").status(answer, 200)
     check("PLN-006").equals(answer["plans"], [])
+
+
+@requirement("PLN-006")
+def test_the_filter_takes_whole_ids_of_the_own_offer(marketplace, situations, check):
+    """What begins like a plan's id, or is the id of another offer's plan, names no plan of this one."""
+    with situations.further():
+        for purchase in situations.of_each_kind(situations.buy):
+            own = {plan.plan_id for plan in purchase.offer.plans}
+            others = [plan.plan_id for offer in situations.offers for plan in offer.plans if plan.plan_id not in own]
+            for unknown in sorted(
+                {"a-plan-nobody-sells", purchase.plan[:-1] or "-", f"{purchase.plan}-", *others[:1]} - own
+            ):
+                answer = marketplace.list_available_plans(purchase.id, plan=unknown)
+                check("PLN-006").status(answer, 200)
+                check("PLN-006").equals(answer["plans"], [])
 
 
 @requirement("PLN-007")
@@ -196,6 +268,38 @@ def test_a_plan_is_described(plans, check):
         for mark in ("hasFreeTrials", "isPricePerSeat", "isStopSell"):
             check("PLN-015").is_a(plan[mark], bool, meaning="a boolean")
         check("PLN-016").matches(plan["market"], COUNTRY, meaning="a code of two capital letters, like US")
+
+
+@requirement("PLN-013", "PLN-015", "PLN-016", "PLN-017")
+@of_each_kind
+def test_a_plan_is_described_as_it_is_sold(marketplace, situations, check, kind):
+    """What can be known of a plan before is what the list says: who sees it, how it is priced, where, for how long."""
+    with situations.further():
+        situations.needs("purchases")
+        purchase = situations.buy(kind)
+        sold = {plan.plan_id: plan for plan in purchase.offer.plans}
+        listed = [
+            (plan, sold[plan["planId"].value]) for plan in _listed(marketplace, purchase) if _is_among(plan, sold)
+        ]
+        if not listed:
+            for each in check.each(*check.claims):
+                each.undecided("no plan is listed that is known to be on sale (PLN-002)")
+        for plan, info in listed:
+            check("PLN-013").equals(plan["isPrivate"], info.is_private)
+            check("PLN-015").equals(plan["isPricePerSeat"], info.is_price_per_seat)
+            check("PLN-015").equals(plan["hasFreeTrials"], info.has_free_trials)
+            check("PLN-015").equals(plan["isStopSell"], info.is_stop_sell)
+            if info.market is None:
+                check("PLN-016").is_text(plan["market"])
+            else:
+                check("PLN-016").equals(plan["market"], info.market)
+            units = [term["termUnit"].value for term in plan["planComponents"]["recurrentBillingTerms"]]
+            check("PLN-017").that(
+                set(map(str, units)) == set(info.term_units),
+                expected=f"the terms of {info.plan_id}: {', '.join(info.term_units)}",
+                actual=", ".join(map(str, units)) or "none",
+                rests_on=[plan],
+            )
 
 
 @requirement("PLN-014")
@@ -293,6 +397,10 @@ def _by_id(answer):
     """Return the plans of an answer, or of an array of plans, by their ids."""
     plans = answer["plans"] if hasattr(answer, "status_code") else answer
     return {plan["planId"].key: plan for plan in plans}
+
+
+def _is_among(plan, sold):
+    return isinstance(plan["planId"].value, str) and plan["planId"].value in sold
 
 
 def _private_plan(situations):

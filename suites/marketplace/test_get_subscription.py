@@ -2,16 +2,18 @@
 
 import re
 import uuid
+from calendar import monthrange
 from datetime import timedelta
 
 import pytest
 
-from fulfillment_conformance.backend.judgements import UNUSABLE_TOKENS
-from fulfillment_conformance.dates import day_of, term_end
+from fulfillment_conformance.backend.judgements import SLACK, UNUSABLE_TOKENS
+from fulfillment_conformance.dates import day_of, moment_of, term_end
 from fulfillment_conformance.marks import requirement
 
 STATUSES = ["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"]
 TERM_UNIT = re.compile(r"P\d+[MY]")
+NAME = "Büro Nº 7 & Söhne – 東京"
 E_MAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -71,13 +73,50 @@ def test_get_works_in_every_status(marketplace, situations, check, status):
     check("GET-013").equals(got.status, status)
 
 
+@requirement("GET-006", "GET-008", "GET-010", "GET-011", "GET-012", "GET-014", "GET-015")
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_was_bought_shows_in_every_status(marketplace, situations, check, status):
+    """Name, offer, plan, seats, beneficiary and purchaser stay what they were, with any kind of plan."""
+    with situations.further():
+        situations.needs("events")
+        for bought in situations.of_each_kind(situations.buy):
+            before = marketplace.get_subscription(bought.id)
+            situations.bring_to(bought, status)
+            got = marketplace.get_subscription(bought.id)
+
+            check("GET-006").status(got, 200)
+            check("GET-008").equals(got["name"], before["name"])
+            check("GET-010").equals(got["offerId"], bought.offer.offer_id)
+            check("GET-011").equals(got.plan, bought.plan)
+            if bought.quantity is None:
+                check("GET-012").absent_or(got.quantity, [None, "", 0])
+            else:
+                _shows_seats(check("GET-012"), got, bought.quantity)
+            check("GET-014").equals(got["beneficiary"], before["beneficiary"])
+            check("GET-015").equals(got["purchaser"], before["purchaser"])
+
+
+@requirement("GET-006")
+@pytest.mark.parametrize("ever_active", [True, False], ids=["once-active", "never-active"])
+def test_what_was_cancelled_is_shown(situations, check, ever_active):
+    """Cancelled by its customer, active before or never, a subscription can be read: it is Unsubscribed, not gone."""
+    with situations.further():
+        situations.needs("events")
+        for purchase in situations.of_each_kind(situations.subscribed if ever_active else situations.buy):
+            situations.event(purchase, "Unsubscribe")
+            got = situations.wait_for_status(purchase, "Unsubscribed")
+            check("GET-006").status(got, 200)
+
+
 @requirement("GET-007", "GET-009", "GET-010")
 def test_ids_are_shown(marketplace, bought, check):
-    """Id is a GUID; publisherId and offerId are strings, the offer the one that was bought."""
+    """Id is a GUID; publisherId and offerId are strings, the offer the one that was bought, and its publisher."""
     got = marketplace.get_subscription(bought.id)
 
     check("GET-007").is_guid(got["id"])
     check("GET-009").is_text(got["publisherId"])
+    if bought.offer.publisher_id:
+        check("GET-009").equals(got["publisherId"], bought.offer.publisher_id)
     check("GET-010").equals(got["offerId"], bought.offer.offer_id)
 
 
@@ -88,6 +127,17 @@ def test_the_name_is_shown(marketplace, purchase, check):
 
     check("GET-008").is_a(got["name"], str, meaning="a string")
     check("GET-008").equals(got["name"], marketplace.resolve(purchase.token)["subscriptionName"])
+
+
+@requirement("GET-008", "RES-006")
+def test_a_name_is_shown_as_the_buyer_chose_it(marketplace, situations, check):
+    """The display name keeps every letter, those beyond ASCII included."""
+    with situations.further():
+        purchase = situations.buy(name=NAME)
+        resolved, got = marketplace.resolve(purchase.token), marketplace.get_subscription(purchase.id)
+
+        check("GET-008").equals(got["name"], NAME)
+        check("RES-006").equals(resolved["subscriptionName"], NAME)
 
 
 @requirement("GET-011")
@@ -109,11 +159,19 @@ def test_a_completed_plan_change_is_shown(marketplace, situations, subscribed, c
 def test_seats_of_a_per_seat_plan_are_a_number(marketplace, situations, check):
     """Quantity is the number of seats, as a JSON integer."""
     purchase = situations.buy("per-seat")
-    quantity = marketplace.get_subscription(purchase.id).quantity
+    got = marketplace.get_subscription(purchase.id)
 
-    as_text = "numeric string" if quantity.value == str(purchase.quantity) else None
-    check("GET-012").is_a(quantity, int, meaning="an integer", observed=as_text)
-    check("GET-012").equals(quantity, purchase.quantity, observed=as_text)
+    as_text = "numeric string" if got.quantity.value == str(purchase.quantity) else None
+    check("GET-012").is_a(got.quantity, int, meaning="an integer", observed=as_text)
+    _shows_seats(check("GET-012"), got, purchase.quantity)
+
+
+@requirement("GET-012")
+def test_few_seats_are_shown_and_many(marketplace, situations, check):
+    """Quantity is the number that was bought, at either limit of the plan."""
+    with situations.further():
+        for purchase in situations.at_the_limits():
+            _shows_seats(check("GET-012"), marketplace.get_subscription(purchase.id), purchase.quantity)
 
 
 @requirement("GET-012")
@@ -142,6 +200,24 @@ def test_the_purchaser_is_described(marketplace, bought, check):
     check("GET-015").is_a(party["emailId"], str, meaning="a string")
     check("GET-015").is_guid(party["objectId"])
     check("GET-015").is_guid(party["tenantId"])
+
+
+@requirement("GET-014", "GET-015")
+def test_buyers_are_told_apart(marketplace, situations, check):
+    """Each purchase names the beneficiary that it was made for, and the purchaser that made it."""
+    with situations.further():
+        buyers = [_user_of(str(uuid.UUID(int=0xF0 + number)), number) for number in (1, 2)]
+        for buyer in buyers:
+            got = marketplace.get_subscription(situations.buy(beneficiary=buyer, purchaser=buyer).id)
+            for row, party in (("GET-014", "beneficiary"), ("GET-015", "purchaser")):
+                for name in ("emailId", "objectId", "tenantId"):
+                    shown = got[party][name]
+                    check(row).that(
+                        str(shown.value).strip().lower() == buyer[name],  # a GUID is the same in capitals
+                        expected=buyer[name],
+                        actual=shown.value,
+                        rests_on=[shown],
+                    )
 
 
 @requirement("GET-029")
@@ -178,6 +254,18 @@ def test_a_reseller_purchase_names_two_tenants(marketplace, situations, check):
         rests_on=[got],
     )
     check("GET-019").equals(got["allowedCustomerOperations"], ["Read"])
+
+
+@requirement("GET-019")
+@pytest.mark.parametrize("status", STATUSES[:3])
+def test_what_a_reseller_sold_stays_read_only(marketplace, situations, check, status):
+    """AllowedCustomerOperations is [Read] before and after activation, and while the payment is missing."""
+    with situations.further():
+        situations.needs("csp", "events")
+        for purchase in situations.of_each_kind(lambda kind: situations.buy(kind, channel="csp")):
+            situations.bring_to(purchase, status)
+            got = marketplace.get_subscription(purchase.id)
+            check("GET-019").equals(got["allowedCustomerOperations"], ["Read"])
 
 
 @requirement("GET-016")
@@ -247,7 +335,10 @@ def test_a_trial_is_marked(marketplace, situations, check):
         check("GET-022").untestable("no plan with a free trial is on offer")
         return
     purchase = situations.buy(plan=trial, free_trial=True)
+    pending = marketplace.get_subscription(purchase.id)
+    situations.activate(purchase)
 
+    check("GET-022").equals(pending["isFreeTrial"], True)
     check("GET-022").equals(marketplace.get_subscription(purchase.id)["isFreeTrial"], True)
 
 
@@ -255,6 +346,42 @@ def test_a_trial_is_marked(marketplace, situations, check):
 def test_auto_renew_is_a_boolean(marketplace, bought, check):
     """AutoRenew tells whether the subscription renews by itself."""
     check("GET-023").is_a(marketplace.get_subscription(bought.id)["autoRenew"], bool, meaning="a boolean")
+
+
+@requirement("GET-023")
+def test_a_subscription_that_does_not_renew_says_so(marketplace, situations, check):
+    """AutoRenew is false for what was bought without renewal, true otherwise."""
+    with situations.further():
+        situations.needs("auto-renew")
+        for renews in (True, False):
+            purchase = situations.subscribed(auto_renew=renews)
+            check("GET-023").equals(marketplace.get_subscription(purchase.id)["autoRenew"], renews)
+
+
+@requirement("GET-026")
+def test_the_creation_time_is_that_of_the_purchase(marketplace, situations, purchase, check):
+    """Created is when it was bought, and stays so after activation days later."""
+    with situations.further():
+        situations.needs("clock")
+        now, fresh = situations.now(), marketplace.get_subscription(purchase.id)["created"]
+        situations.pass_time(days=3)
+        situations.activate(purchase)
+        later = marketplace.get_subscription(purchase.id)["created"]
+        moment = moment_of(fresh.value)
+
+        check("GET-026").that(
+            moment is not None and abs(moment - now) <= SLACK,
+            expected=f"created near {now.isoformat(timespec='seconds')}, in UTC",
+            actual=fresh.value,
+            rests_on=[fresh],
+            observed="absent" if fresh.absent else None,
+        )
+        check("GET-026").that(
+            moment_of(later.value) == moment,
+            expected=f"created as before, {fresh.value}",
+            actual=later.value,
+            rests_on=[fresh, later],
+        )
 
 
 @requirement("GET-026")
@@ -335,6 +462,85 @@ def test_the_term_of_an_active_subscription(marketplace, situations, check):
     )
 
 
+@requirement("GET-029", "GET-030", "GET-031")
+@pytest.mark.parametrize("long", [False, True], ids=["in-a-short-month", "in-a-long-month"])
+def test_every_term_on_sale_begins_with_activation_and_has_its_length(marketplace, situations, check, long):
+    """The term is the one that was bought, from the day of the activation, in months of whatever length."""
+    with situations.further():
+        situations.needs("clock")
+        situations.start_over()
+        _pass_to_the_middle_of_a_month(situations, long=long)
+        bought = {
+            (plan.is_price_per_seat, unit): (situations.buy(plan=(offer, plan), term_unit=unit), unit)
+            for offer, plan in situations.plans()
+            for unit in plan.term_units
+        }
+        situations.pass_time(days=4)
+
+        for purchase, unit in bought.values():
+            situations.activate(purchase)
+            today = situations.now().date()
+            term = marketplace.get_subscription(purchase.id)["term"]
+            start, end = day_of(term["startDate"].value), day_of(term["endDate"].value)
+            left_out = "absent" if term["startDate"].absent and term["endDate"].absent else None
+            check("GET-029").that(
+                start is not None and abs((start - today).days) <= 1,
+                expected=f"term.startDate the day of activation, {today} (UTC), four days after the purchase",
+                actual=term["startDate"].value,
+                rests_on=[term],
+                observed=left_out,
+            )
+            wanted = term_end(start or today, unit)
+            check("GET-030").that(
+                end is not None and wanted is not None and abs((end - wanted).days) <= situations.term_slack_days,
+                expected=f"term.endDate the last day of {unit}, {wanted}",
+                actual=term["endDate"].value,
+                rests_on=[term],
+                observed=left_out,
+            )
+            check("GET-031").equals(term["termUnit"], unit)
+
+
+@requirement("GET-029")
+def test_activating_again_does_not_begin_a_term_again(marketplace, situations, check):
+    """Days later the subscription may be activated once more or not: its term began when it was activated first."""
+    with situations.further():
+        situations.needs("clock")
+        subscribed = situations.with_a_term()
+        before = marketplace.get_subscription(subscribed.id)["term"]["startDate"]
+        situations.pass_time(days=3)
+        marketplace.activate(subscribed.id, plan=subscribed.plan)
+        after = marketplace.get_subscription(subscribed.id)["term"]["startDate"]
+
+        check("GET-029").that(
+            day_of(after.value) == day_of(before.value),
+            expected=f"term.startDate as before, {before.value}",
+            actual=after.value,
+            rests_on=[before, after],
+        )
+
+
+@requirement("GET-029", "GET-030")
+def test_a_missing_payment_leaves_the_term(marketplace, situations, check):
+    """While it is Suspended, also days later, a subscription shows the term that it had."""
+    with situations.further():
+        situations.needs("clock", "events")
+        purchase = situations.with_a_term()
+        before = marketplace.get_subscription(purchase.id)["term"]
+        situations.event(purchase, "Suspend")
+        situations.reaches(purchase, "Suspended", because="after Suspend (LCY-007)")
+        situations.pass_time(days=3)
+        after = marketplace.get_subscription(purchase.id)["term"]
+
+        for row, name in (("GET-029", "startDate"), ("GET-030", "endDate")):
+            check(row).that(
+                day_of(after[name].value) == day_of(before[name].value),
+                expected=f"term.{name} as before, {before[name].value}",
+                actual=after[name].value,
+                rests_on=[before, after],
+            )
+
+
 @requirement("GET-029")
 def test_a_pending_purchase_has_no_start(marketplace, purchase, check):
     """term.startDate is absent or null before activation."""
@@ -362,6 +568,22 @@ def _trimmed(value):
     return value.strip() if isinstance(value, str) else value
 
 
-def _user_of(tenant_id):
-    user = str(uuid.UUID(int=0xB0B))
-    return {"emailId": "someone@contoso.example", "objectId": user, "tenantId": tenant_id, "puid": None}
+def _user_of(tenant_id, number=0xB0B):
+    user = str(uuid.UUID(int=number))
+    return {"emailId": f"someone-{number}@contoso.example", "objectId": user, "tenantId": tenant_id, "puid": None}
+
+
+def _shows_seats(check, got, seats):
+    """Check the number of seats; a reseller's or a cancelled one may be hidden, and seats may be text, live."""
+    observed = "numeric string" if got.quantity.value == str(seats) else None
+    if got.quantity.absent and got.status.value == "Unsubscribed":
+        observed = "Unsubscribed: absent"
+    check.equals(got.quantity, seats, observed=observed)
+
+
+def _pass_to_the_middle_of_a_month(situations, *, long):
+    """Let time pass until the tenth of a month with 31 days, or with fewer."""
+    today = situations.now().date()
+    ahead = (today + timedelta(days=more) for more in range(100))
+    then = next(day for day in ahead if day.day == 10 and (monthrange(day.year, day.month)[1] == 31) == long)
+    situations.pass_time(days=(then - today).days)

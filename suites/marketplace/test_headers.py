@@ -20,6 +20,11 @@ SUBSCRIPTION_KEYS = [
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
+IDS = {"x-ms-requestid": str(uuid.UUID(int=0xA1)), "x-ms-correlationid": str(uuid.UUID(int=0xB2))}
+"""Ids of the caller's own, as GUIDs."""
+
+NO_GUIDS = {"x-ms-requestid": "conformance-abc-1", "x-ms-correlationid": "conformance-abc-2"}
+
 READS = {
     "resolve": lambda api, purchase, **faults: api.resolve(purchase.token, **faults),
     "list": lambda api, _, **faults: api.list_subscriptions(**faults),
@@ -28,6 +33,18 @@ READS = {
     "operations": lambda api, purchase, **faults: api.list_operations(purchase.id, **faults),
 }
 """The operations that change nothing, so that one purchase serves them all."""
+
+METHODS = {
+    "put-that-activates": ("PUT", "/{id}/activate"),
+    "get-that-activates": ("GET", "/{id}/activate"),
+    "delete-of-an-activation": ("DELETE", "/{id}/activate"),
+    "post-of-a-subscription": ("POST", "/{id}"),
+    "post-of-operations": ("POST", "/{id}/operations"),
+    "delete-of-operations": ("DELETE", "/{id}/operations"),
+    "post-of-plans": ("POST", "/{id}/listAvailablePlans"),
+    "post-of-the-list": ("POST", ""),
+}
+"""Methods on documented paths that no operation has."""
 
 MISTAKES = {
     "body-of-another-type": lambda api, subscribed: api.change_plan(
@@ -98,13 +115,50 @@ def test_a_call_without_a_version_is_refused(marketplace, bought, check):
 
 
 @requirement("HDR-005")
-@pytest.mark.parametrize("version", ["1999-01-01", "2017-04-15", "2018-09-15", ""])
+@pytest.mark.parametrize("version", ["1999-01-01", "2017-04-15", "2018-09-15", "2018-08-31-preview", ""])
 def test_another_version_is_not_served(marketplace, bought, check, version):
     """Only 2018-08-31 has this contract."""
     check("HDR-005").refused(
         marketplace.get_subscription(bought.id, api_version=version),
         while_twin=marketplace.get_subscription(bought.id),
     )
+
+
+@requirement("HDR-004", "HDR-005")
+@pytest.mark.parametrize("operation", READS)
+def test_no_reading_operation_is_served_in_another_version(marketplace, purchase, check, operation):
+    """What holds for one operation holds for all: no version, no answer; another version, another contract."""
+    read = READS[operation]
+    twin = read(marketplace, purchase)
+
+    check("HDR-004").refused(read(marketplace, purchase, api_version=None), while_twin=twin)
+    check("HDR-005").refused(read(marketplace, purchase, api_version="1999-01-01"), while_twin=twin)
+
+
+@requirement("HDR-004", "HDR-005")
+@pytest.mark.parametrize(
+    ("row", "version"), [("HDR-004", None), ("HDR-005", "1999-01-01")], ids=["no-version", "another-version"]
+)
+def test_nothing_changes_by_a_call_in_another_version(marketplace, situations, purchase, check, row, version):
+    """Activate, change plan and cancel are refused, and the subscription stays as it was."""
+    with situations.further():
+        situations.needs("purchases")
+        pending = marketplace.get_subscription(purchase.id).status
+        early = marketplace.activate(purchase.id, plan=purchase.plan, api_version=version)
+        waiting = marketplace.get_subscription(purchase.id).status
+        activated = marketplace.activate(purchase.id, plan=purchase.plan)
+        situations.reaches(purchase, "Subscribed", because="after activate (ACT-003)")
+        target = situations.other_plan(purchase).plan_id
+        unchanged = marketplace.change_plan(purchase.id, target, api_version=version)
+        uncancelled = marketplace.cancel(purchase.id, api_version=version)
+        active = marketplace.get_subscription(purchase.id).status
+        changed = marketplace.change_plan(purchase.id, target)
+
+        check(row).refused(early, while_twin=activated)
+        check(row).equals(waiting, pending)
+        check(row).refused(unchanged, while_twin=changed)
+        check(row).refused(uncancelled, while_twin=marketplace.cancel(situations.subscribed().id))
+        check(row).equals(active, "Subscribed")
 
 
 @requirement("HDR-007")
@@ -133,26 +187,68 @@ def test_refusals_carry_ids_too(marketplace, unknown_id, check):
     check("HDR-011").is_text(refused.header("x-ms-correlationid"))
 
 
+@requirement("HDR-009", "HDR-011")
+def test_every_call_gets_ids_of_its_own(marketplace, bought, check):
+    """What is made up for one call is not made up for another: the ids tell calls apart."""
+    answers = [marketplace.get_subscription(bought.id) for _ in range(2)]
+
+    for row, name in (("HDR-009", "x-ms-requestid"), ("HDR-011", "x-ms-correlationid")):
+        first, second = (answer.header(name) for answer in answers)
+        check(row).that(
+            bool(first) and first.value != second.value,
+            expected=f"another {name} for another call",
+            actual=f"{first.value}, and then {second.value}",
+            rests_on=answers,
+        )
+
+
+@requirement("HDR-009", "HDR-011", "HDR-012", "HDR-013")
+def test_answers_to_changes_carry_ids(marketplace, situations, check):
+    """Activate, change plan and cancel give made-up ids to who sends none, and to others their own."""
+    with situations.further():
+        situations.needs("purchases")
+        for sent in ({}, IDS):
+            purchase = situations.buy()
+            answers = [marketplace.activate(purchase.id, plan=purchase.plan, headers=sent)]
+            situations.wait_for_status(purchase, "Subscribed")
+            answers.append(marketplace.change_plan(purchase.id, situations.other_plan(purchase).plan_id, headers=sent))
+            answers.append(marketplace.cancel(situations.subscribed().id, headers=sent))
+            for answer in answers:
+                _comes_back(check, answer) if sent else _is_made_up(check, answer)
+
+
 @requirement("HDR-012", "HDR-013")
 def test_the_callers_ids_come_back(marketplace, bought, check):
     """GUIDs sent as x-ms-requestid and x-ms-correlationid are echoed."""
-    request_id, correlation_id = str(uuid.UUID(int=0xA1)), str(uuid.UUID(int=0xB2))
-    answer = marketplace.get_subscription(
-        bought.id, headers={"x-ms-requestid": request_id, "x-ms-correlationid": correlation_id}
-    )
+    _comes_back(check, marketplace.get_subscription(bought.id, headers=IDS))
 
-    check("HDR-012").equals(_lower(answer.header("x-ms-requestid").value), request_id)
-    check("HDR-013").equals(_lower(answer.header("x-ms-correlationid").value), correlation_id)
+
+@requirement("HDR-012", "HDR-013")
+def test_the_callers_ids_come_back_from_everywhere(marketplace, purchase, unknown_id, check):
+    """Each operation that reads echoes them, and so does a refusal."""
+    for read in READS.values():
+        _comes_back(check, read(marketplace, purchase, headers=IDS))
+    _comes_back(check, marketplace.get_subscription(unknown_id, headers=IDS))
+    _comes_back(check, marketplace.resolve("not-a-token", headers=IDS))
 
 
 @requirement("HDR-014")
 def test_ids_need_not_be_guids(marketplace, bought, check):
     """The pages ask for a unique string only."""
-    answer = marketplace.get_subscription(
-        bought.id, headers={"x-ms-requestid": "conformance-abc-1", "x-ms-correlationid": "conformance-abc-2"}
-    )
+    check("HDR-014").status(marketplace.get_subscription(bought.id, headers=NO_GUIDS), 200)
 
-    check("HDR-014").status(answer, 200)
+
+@requirement("HDR-014")
+def test_ids_need_not_be_guids_anywhere(marketplace, situations, check):
+    """Neither for an operation that reads, nor for one that changes something."""
+    with situations.further():
+        situations.needs("purchases")
+        purchase = situations.buy()
+        for read in READS.values():
+            answer = read(marketplace, purchase, headers=NO_GUIDS)
+            if answer.is_success or read(marketplace, purchase).is_success:  # or it is not for the ids
+                check("HDR-014").accepted(answer)
+        check("HDR-014").accepted(marketplace.activate(purchase.id, plan=purchase.plan, headers=NO_GUIDS))
 
 
 @requirement("HDR-016")
@@ -289,13 +385,31 @@ def test_old_tls_is_not_spoken(marketplace, marketplace_under_test, check):
 
 
 @requirement("HDR-029")
-def test_put_on_a_subscription_is_refused(marketplace, purchase, check):
-    """PUT was how version 1 started a subscription; version 2 refuses it."""
-    put = marketplace.request(
-        "PUT", f"/{purchase.id}", "PUT subscription", content=json.dumps({"planId": purchase.plan}).encode()
-    )
+@pytest.mark.parametrize("version", ["2018-08-31", "2017-04-15"])
+def test_put_on_a_subscription_is_refused(marketplace, purchase, check, version):
+    """PUT was how version 1 started a subscription; version 2 refuses it, whichever version is named."""
+    before = marketplace.get_subscription(purchase.id).status
+    body = json.dumps({"planId": purchase.plan}).encode()
+    put = marketplace.request("PUT", f"/{purchase.id}", "PUT subscription", content=body, api_version=version)
+    shown = marketplace.get_subscription(purchase.id)
 
-    check("HDR-029").refused(put, while_twin=marketplace.get_subscription(purchase.id))
+    check("HDR-029").refused(put, while_twin=shown)
+    check("HDR-029").equals(shown.status, before)
+
+
+@requirement("HDR-029")
+@pytest.mark.parametrize(("method", "path"), METHODS.values(), ids=METHODS)
+def test_a_method_that_no_operation_has_is_refused(marketplace, situations, purchase, check, method, path):
+    """On a path that is documented for another method, it is answered 4xx, and nothing happens."""
+    with situations.further():
+        situations.takes_any_call()
+        before = marketplace.get_subscription(purchase.id)
+        body = json.dumps({"planId": purchase.plan}).encode() if method in {"PUT", "POST"} else b""
+        refused = marketplace.request(method, path.format(id=purchase.id), f"{method} {path}", content=body)
+        after = marketplace.get_subscription(purchase.id)
+
+        check("HDR-029").refused(refused, while_twin=before)
+        check("HDR-029").equals(after.status, before.status)
 
 
 @requirement("HDR-030")
@@ -326,6 +440,22 @@ def test_a_mistake_that_no_page_names_is_no_server_error(marketplace, subscribed
 
 
 JSON = "application/json that can be parsed"
+
+
+def _comes_back(check, answer):
+    for row, name in (("HDR-012", "x-ms-requestid"), ("HDR-013", "x-ms-correlationid")):
+        shown = answer.header(name)
+        check(row).that(
+            _lower(shown.value) == IDS[name],
+            expected=f"{name} as it was sent, {IDS[name]}",
+            actual=shown.value,
+            rests_on=[answer],
+        )
+
+
+def _is_made_up(check, answer):
+    check("HDR-009").is_text(answer.header("x-ms-requestid"))
+    check("HDR-011").is_text(answer.header("x-ms-correlationid"))
 
 
 def _is_json(answer):

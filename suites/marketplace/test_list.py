@@ -1,12 +1,16 @@
 """List: every subscription of a publisher, page by page (catalogue theme LST)."""
 
+import uuid
 from dataclasses import dataclass
+from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from fulfillment_conformance.answers import Answer
 from fulfillment_conformance.backend.judgements import UNUSABLE_TOKENS
+from fulfillment_conformance.dates import day_of
+from fulfillment_conformance.interruptions import Precondition
 from fulfillment_conformance.marks import requirement
 
 PAGE = 100
@@ -15,16 +19,25 @@ MAY_BE_MISSING = {"created", "lastModified"}
 """Fields that the list may leave out, because its sample does."""
 
 
+NOT_COMPARED = MAY_BE_MISSING | {"id", "saasSubscriptionStatus"}
+"""Fields by which an entry is found, or which the list may be slow to follow (LST-003)."""
+
+
 @dataclass(frozen=True)
 class Walk:
     """A list that ought to hold the ids in `bought`: its pages, along @nextLink to where it ends.
 
-    `by_token` is the second page once more, asked for by the continuation token in the first one's link.
+    `by_token` has every page but the first once more, asked for by the continuation token in the link to it; `shown`
+    what Get subscription shows of the last entry of each page. With the first such token, `anonymous` was asked for
+    without an access token and `foreign`, where there is one, by another publisher.
     """
 
     bought: list[str]
     pages: list[Answer]
-    by_token: Answer | None
+    by_token: list[Answer]
+    shown: dict[str, Answer]
+    anonymous: Answer | None
+    foreign: Answer | None
 
     @property
     def ids(self):
@@ -55,14 +68,27 @@ def walks(marketplace_under_test):
     """Return a walk through the list at each length in `COUNTS`, taken while it grew."""
     situations, client = marketplace_under_test.situations, marketplace_under_test.client
     situations.needs("reset", "purchases")
+    others = situations.has("access-tokens") and situations.has("foreign-publisher")
     situations.driver.reset()
     bought, taken = [], {}
     for count in COUNTS:
         bought += [situations.buy(None).id for _ in range(count - len(bought))]
         pages = _pages(client)
-        token = _continuation_token(pages[0])
-        by_token = client.list_subscriptions(continuation=token) if token else None
-        taken[count] = Walk(list(bought), pages, by_token)
+        tokens = [token for page in pages if (token := _continuation_token(page))]
+        stranger = marketplace_under_test.as_publisher("foreign-publisher") if tokens and others else None
+        taken[count] = Walk(
+            list(bought),
+            pages,
+            [client.list_subscriptions(continuation=token) for token in tokens],
+            {
+                id_: client.get_subscription(id_)
+                for page in pages
+                for entry in page.entries[-1:]
+                if (id_ := _id_of(entry))
+            },
+            client.list_subscriptions(continuation=tokens[0], token=None) if tokens else None,
+            stranger.list_subscriptions(continuation=tokens[0]) if stranger else None,
+        )
     situations.driver.reset()
     return taken
 
@@ -104,6 +130,26 @@ def test_the_list_spans_all_offers(marketplace, situations, check):
         _is_listed(check("LST-002"), listed, purchase, f"a subscription of offer {purchase.offer.offer_id}")
 
 
+@requirement("LST-002")
+def test_the_list_holds_what_was_bought_in_whatever_way(marketplace, situations, check):
+    """Every plan on sale, private and activated by itself included, and what a reseller bought."""
+    with situations.further():
+        bought = {f"plan {plan.plan_id}": situations.buy(plan=(offer, plan)) for offer, plan in situations.plans()}
+        for offer in situations.offers:
+            for plan in offer.plans:
+                if plan.auto_activate and situations.has("auto-activate") and not plan.is_private:
+                    bought[f"plan {plan.plan_id}"] = situations.buy(plan=(offer, plan))
+                elif plan.is_private and plan.audience and not plan.is_stop_sell and situations.has("private-plans"):
+                    insider = _user_of(plan.audience[0])
+                    bought[f"plan {plan.plan_id}"] = situations.buy(plan=(offer, plan), beneficiary=insider)
+        if situations.has("csp"):
+            bought["a reseller's purchase"] = situations.buy(None, channel="csp")
+        listed = _by_id(_pages(marketplace))
+
+        for what, purchase in bought.items():
+            _is_listed(check("LST-002"), listed, purchase, what)
+
+
 @requirement("LST-003")
 def test_the_list_holds_subscriptions_in_every_status(marketplace, situations, check):
     """Pending, active, suspended and cancelled subscriptions are listed, each under its status."""
@@ -120,6 +166,21 @@ def test_the_list_holds_subscriptions_in_every_status(marketplace, situations, c
             check("LST-003").equals(listed[purchase.id]["saasSubscriptionStatus"], status)
 
 
+@requirement("LST-003")
+@pytest.mark.parametrize("status", ["Subscribed", "Suspended", "Unsubscribed"])
+def test_the_list_holds_every_kind_of_plan_in_every_status(marketplace, situations, check, status):
+    """What is listed as a purchase, with seats or without, is listed in every state."""
+    with situations.further():
+        situations.needs("purchases", "events")
+        for purchase in situations.of_each_kind(situations.buy):
+            if purchase.id not in _by_id(_pages(marketplace)):
+                raise Precondition(f"a purchase of {purchase.plan} is not listed at all (LST-002)")
+            situations.bring_to(purchase, status)
+            listed = _by_id(_pages(marketplace))
+            if _is_listed(check("LST-003"), listed, purchase, f"a {status} subscription to {purchase.plan}"):
+                check("LST-003").equals(listed[purchase.id]["saasSubscriptionStatus"], status)
+
+
 @requirement("LST-004")
 def test_a_cancelled_subscription_stays_in_the_list(marketplace, situations, check):
     """What was listed before its cancellation is listed after it, as Unsubscribed."""
@@ -128,6 +189,28 @@ def test_a_cancelled_subscription_stays_in_the_list(marketplace, situations, che
 
     if _is_listed(check("LST-004"), listed, cancelled, "a cancelled subscription"):
         check("LST-004").equals(listed[cancelled.id]["saasSubscriptionStatus"], "Unsubscribed")
+
+
+@requirement("LST-004")
+def test_whatever_was_cancelled_stays_in_the_list_for_long(marketplace, situations, check):
+    """With seats or without, active before or never, it is listed at once and, where time can pass, months later."""
+    with situations.further():
+        situations.needs("purchases", "events")
+        cancelled = [*situations.of_each_kind(situations.buy), situations.buy()]
+        bought = _by_id(_pages(marketplace))
+        if any(purchase.id not in bought for purchase in cancelled):
+            raise Precondition("a purchase is not listed at all (LST-002)")
+        for purchase in cancelled[:-1]:
+            situations.activate(purchase)
+        for purchase in cancelled:
+            situations.unsubscribe(purchase)
+        for months_later in (False, True)[: 1 + situations.has("clock")]:
+            if months_later:
+                situations.pass_time(days=100)
+            listed = _by_id(_pages(marketplace))
+            for purchase in cancelled:
+                what = f"a subscription to {purchase.plan}, cancelled {'months ago' if months_later else 'just now'},"
+                _is_listed(check("LST-004"), listed, purchase, what)
 
 
 @requirement("LST-005")
@@ -151,18 +234,17 @@ def test_a_page_holds_a_hundred_entries(walk, check):
 @with_several_pages
 def test_a_page_with_more_behind_it_has_a_link(walk, check):
     """Where more subscriptions exist than have been shown, @nextLink is an absolute URL with a continuation token."""
-    first = walk.pages[0]
-    link = _parts(first.next_link)
-
-    check("LST-006").that(
-        link.scheme in {"http", "https"}
-        and bool(link.hostname)
-        and parse_qs(link.query).get("api-version") == ["2018-08-31"]
-        and _continuation_token(first) is not None,
-        expected="@nextLink an absolute URL with continuationToken and api-version=2018-08-31",
-        actual=first["@nextLink"].value,
-        rests_on=[first],
-    )
+    for page in walk.pages[: len(walk.sizes) - 1] or walk.pages[:1]:
+        link = _parts(page.next_link)
+        check("LST-006").that(
+            link.scheme in {"http", "https"}
+            and bool(link.hostname)
+            and parse_qs(link.query).get("api-version") == ["2018-08-31"]
+            and _continuation_token(page) is not None,
+            expected="@nextLink an absolute URL with continuationToken and api-version=2018-08-31",
+            actual=page["@nextLink"].value,
+            rests_on=[page],
+        )
 
 
 @requirement("LST-007")
@@ -179,35 +261,39 @@ def test_the_last_page_has_no_link(walk, check):
 @requirement("LST-008")
 @with_several_pages
 def test_the_link_can_be_requested_as_it_is(walk, check):
-    """GET of @nextLink, byte for byte, answers 200 with entries that the first page had not."""
-    link = walk.pages[0].next_link
-    if link is None:
+    """GET of @nextLink, byte for byte, answers 200 with entries that the pages before had not."""
+    if walk.pages[0].next_link is None:
         check("LST-008").undecided("there is no link to follow (LST-006)", rests_on=walk.pages[:1])
         return
-    followed = walk.pages[1]
     known = {entry["id"].key for entry in walk.pages[0].entries}
-    new = [entry for entry in followed.entries if entry["id"].key not in known]
 
-    check("LST-008").equals(link, followed.exchange.url)
-    check("LST-008").status(followed, 200)
-    check("LST-008").that(
-        bool(new), expected="further entries", actual=f"{len(followed.entries)} entries, none new", rests_on=[followed]
-    )
+    for page, followed in pairwise(walk.pages[: len(walk.sizes)]):
+        new = [entry for entry in followed.entries if entry["id"].key not in known]
+        known.update(entry["id"].key for entry in followed.entries)
+        check("LST-008").equals(page.next_link, followed.exchange.url)
+        check("LST-008").status(followed, 200)
+        check("LST-008").that(
+            bool(new),
+            expected="further entries",
+            actual=f"{len(followed.entries)} entries, none new",
+            rests_on=[followed],
+        )
 
 
 @requirement("LST-009")
 @with_several_pages
 def test_the_continuation_token_can_be_passed_on_its_own(walk, check):
     """The token out of @nextLink, decoded and sent as continuationToken, gives the page that the link gives."""
-    if walk.by_token is None:
+    if not walk.by_token:
         check("LST-009").undecided("@nextLink has no continuation token (LST-006)", rests_on=walk.pages[:1])
         return
 
-    check("LST-009").status(walk.by_token, 200)
-    if not walk.pages[1].is_success:
-        check("LST-009").undecided("the link itself leads to no page (LST-008)", rests_on=walk.pages[1:2])
-        return
-    check("LST-009").equals(walk.by_token["subscriptions"], walk.pages[1]["subscriptions"])
+    for page, by_token in zip(walk.pages[1:], walk.by_token, strict=False):
+        check("LST-009").status(by_token, 200)
+        if not page.is_success:
+            check("LST-009").undecided("the link itself leads to no page (LST-008)", rests_on=[page])
+            return
+        check("LST-009").equals(by_token["subscriptions"], page["subscriptions"])
 
 
 @requirement("LST-010")
@@ -252,6 +338,34 @@ def test_without_a_usable_access_token_nothing_is_listed(marketplace, credential
     check("LST-012").refused(refused, with_status=(401, 403), while_twin=marketplace.list_subscriptions())
 
 
+@requirement("LST-012")
+@with_several_pages
+def test_a_continuation_token_is_no_access_token(walk, check):
+    """The second page is refused like the first to who has no access token, whatever token it is asked for with."""
+    if walk.anonymous is None:
+        check("LST-012").undecided("@nextLink has no continuation token (LST-006)", rests_on=walk.pages[:1])
+        return
+
+    check("LST-012").refused(walk.anonymous, with_status=(401, 403), while_twin=walk.by_token[0])
+
+
+@requirement("AUT-025")
+@with_several_pages
+def test_a_continuation_token_opens_no_list_of_others(walk, check):
+    """Asked for with another publisher's access token, it shows none of the subscriptions that it stands for."""
+    if walk.foreign is None:
+        check("AUT-025").not_applicable("there is no continuation token, or no other publisher to use it")
+        return
+    strayed = {entry["id"].key for entry in walk.foreign.entries} & set(walk.bought)
+
+    check("AUT-025").that(
+        not strayed,
+        expected="a refusal, or a list without them",
+        actual=f"{walk.foreign.status_code} with {len(strayed)} subscriptions of who was given the continuation token",
+        rests_on=[walk.foreign, walk.by_token[0]],
+    )
+
+
 @requirement("LST-014")
 @whatever_its_length
 def test_following_the_links_visits_each_subscription_once(walk, check):
@@ -272,29 +386,58 @@ def test_following_the_links_visits_each_subscription_once(walk, check):
 @pytest.mark.parametrize("status", ["PendingFulfillmentStart", "Subscribed", "Suspended", "Unsubscribed"])
 def test_an_entry_has_the_fields_that_get_shows(marketplace, situations, check, kind, status):
     """In every status, the entry has the fields of Get subscription; created and lastModified may be missing."""
-    purchase = {
-        "PendingFulfillmentStart": situations.buy,
-        "Subscribed": situations.subscribed,
-        "Suspended": situations.suspended,
-        "Unsubscribed": situations.unsubscribed,
-    }[status](kind)
+    purchase = situations.in_status(status, kind)
     listed, got = _by_id(_pages(marketplace)), marketplace.get_subscription(purchase.id)
     if purchase.id not in listed:
         check("LST-017").undecided("it is not listed (LST-003, LST-014)", rests_on=[got])
         return
-    entry = listed[purchase.id]
-    differing = {
-        f"{place}{name}"
-        for place, left, right in (("", entry, got.body), ("term.", entry["term"], got["term"]))
-        for name in _names(left) ^ _names(right)
-    }
 
-    check("LST-017").that(
-        got.is_success and not differing - MAY_BE_MISSING,
-        expected="the same fields in list and get",
-        actual=f"in one of them only: {', '.join(sorted(differing)) or 'none'}",
-        rests_on=[entry, got],
-    )
+    _shows_what_get_shows(check("LST-017"), listed[purchase.id], got)
+
+
+@requirement("LST-017")
+def test_an_entry_of_a_resellers_customer_has_the_values_that_get_shows(marketplace, situations, check):
+    """Who bought and for whom, and what the customer may do, are the same in the list."""
+    with situations.further():
+        situations.needs("csp")
+        purchase = situations.buy(None, channel="csp")
+        entry, got = _by_id(_pages(marketplace)).get(purchase.id), marketplace.get_subscription(purchase.id)
+        if entry is None:
+            check("LST-017").undecided("it is not listed (LST-002, LST-014)", rests_on=[got])
+            return
+
+        _shows_what_get_shows(check("LST-017"), entry, got)
+
+
+@requirement("LST-017")
+@whatever_its_length
+def test_no_page_has_other_entries_than_the_first(walk, check):
+    """The last entry of each page has the fields and values that Get subscription shows."""
+    if not walk.shown:
+        check("LST-017").not_applicable("nothing is listed")
+    for page in walk.pages:
+        for entry in page.entries[-1:]:
+            got = walk.shown.get(_id_of(entry))
+            if got is None:
+                check("LST-017").undecided("the entry has no id (GET-007)", rests_on=[page])
+                continue
+            _shows_what_get_shows(check("LST-017"), entry, got)
+
+
+@requirement("LST-017")
+def test_an_entry_shows_a_change_of_seats_as_get_does(marketplace, situations, check):
+    """After a change of seats the entry names as many as Get subscription, ten minutes later at the latest."""
+    with situations.further():
+        subscribed = situations.subscribed("per-seat")
+        situations.change_quantity(subscribed, situations.other_quantity(subscribed))
+        if situations.has("clock"):
+            situations.pass_time(minutes=10)
+        got, entry = marketplace.get_subscription(subscribed.id), _by_id(_pages(marketplace)).get(subscribed.id)
+        if entry is None or not got.is_success:
+            check("LST-017").undecided("it is not listed, or not to be had (LST-003, LST-014, GET-001)", rests_on=[got])
+            return
+
+        check("LST-017").equals(entry["quantity"], got["quantity"])
 
 
 @requirement("LST-017")
@@ -365,6 +508,48 @@ def _is_listed(check, listed, purchase, what):
         actual="listed" if purchase.id in listed else f"not among the {len(listed)} listed",
         rests_on=list(listed.values())[:1],
     )
+
+
+def _id_of(entry):
+    """Return the id of an entry, or nothing if it has none that can be asked for."""
+    value = entry["id"].value
+    return value if isinstance(value, str) else ""
+
+
+def _shows_what_get_shows(check, entry, got):
+    """Check that an entry has the fields of Get subscription, and their values.
+
+    Days may be written with a time of day or without.
+    """
+    differing = {
+        f"{place}{name}"
+        for place, left, right in (("", entry, got.body), ("term.", entry["term"], got["term"]))
+        for name in _names(left) ^ _names(right)
+    }
+    check.that(
+        got.is_success and not differing - MAY_BE_MISSING,
+        expected="the same fields in list and get",
+        actual=f"in one of them only: {', '.join(sorted(differing)) or 'none'}",
+        rests_on=[entry, got],
+    )
+    for name in sorted(_names(entry) & _names(got.body) - NOT_COMPARED):
+        if name == "term":
+            for part in sorted(_names(entry["term"]) & _names(got["term"])):
+                listed, shown = entry["term"][part], got["term"][part]
+                same_day = day_of(shown.value) is not None and day_of(listed.value) == day_of(shown.value)
+                check.that(
+                    same_day or listed.value == shown.value,
+                    expected=f"{listed.name} as Get subscription shows it, {shown.value!r}",
+                    actual=repr(listed.value),
+                    rests_on=[listed, shown],
+                )
+        else:
+            check.equals(entry[name], got[name])
+
+
+def _user_of(tenant_id):
+    user = str(uuid.UUID(int=0xB0B))
+    return {"emailId": "buyer@contoso.example", "objectId": user, "tenantId": tenant_id, "puid": None}
 
 
 def _names(reading):

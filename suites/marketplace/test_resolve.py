@@ -3,8 +3,11 @@
 import pytest
 
 from fulfillment_conformance.backend.judgements import UNUSABLE_TOKENS
-from fulfillment_conformance.interruptions import MissingCapability
+from fulfillment_conformance.interruptions import MissingCapability, Precondition
 from fulfillment_conformance.marks import requirement
+
+MANAGED = ["Subscribed", "Suspended", "Unsubscribed"]
+"""The states in which a customer presses Manage account."""
 
 
 @requirement("RES-001", "RES-011")
@@ -62,9 +65,15 @@ def test_resolve_tells_the_seats_of_a_per_seat_plan(marketplace, situations, che
     """Quantity is the number of purchased seats."""
     purchase = situations.buy("per-seat")
 
-    quantity = marketplace.resolve(purchase.token)["quantity"]
-    as_text = "numeric string" if quantity.value == str(purchase.quantity) else None
-    check("RES-009").equals(quantity, purchase.quantity, observed=as_text)
+    _tells_seats(check("RES-009"), marketplace.resolve(purchase.token)["quantity"], purchase.quantity)
+
+
+@requirement("RES-009")
+def test_resolve_tells_few_seats_and_many(marketplace, situations, check):
+    """Quantity is the number that was bought, at either limit of the plan."""
+    with situations.further():
+        for purchase in situations.at_the_limits():
+            _tells_seats(check("RES-009"), marketplace.resolve(purchase.token)["quantity"], purchase.quantity)
 
 
 @requirement("RES-009")
@@ -79,11 +88,58 @@ def test_resolve_may_leave_the_quantity_of_a_flat_plan_empty(marketplace, situat
 def test_resolve_carries_the_whole_subscription(marketplace, purchase, check):
     """The nested subscription is the object that Get Subscription shows."""
     resolved = marketplace.resolve(purchase.token)
-    got = marketplace.get_subscription(purchase.id)
 
-    check("RES-010").is_a(resolved["subscription"], dict, meaning="an object")
-    for name in sorted(set(got.body.value) - {"lastModified"}) if isinstance(got.body.value, dict) else ():
-        check("RES-010").equals(resolved["subscription"][name], got[name])
+    _carries(check("RES-010"), resolved, marketplace.get_subscription(purchase.id))
+
+
+@requirement("RES-006", "RES-007", "RES-008", "RES-009", "RES-010")
+@pytest.mark.parametrize("status", ["PendingFulfillmentStart", *MANAGED])
+def test_resolve_tells_the_same_in_every_status(marketplace, situations, check, status):
+    """Name, offer, plan, seats and the nested object are right whatever has become of the purchase since."""
+    with situations.further():
+        for purchase in situations.of_each_kind(lambda kind: situations.in_status(status, kind)):
+            token = situations.manage_token(purchase) if status in MANAGED else purchase.token
+            resolved, got = marketplace.resolve(token), marketplace.get_subscription(purchase.id)
+            if not (resolved.is_success and got.is_success):
+                reason = (
+                    f"resolve was answered {resolved.status_code}, get {got.status_code} (RES-011 to RES-014, GET-006)"
+                )
+                for each in check.each("RES-006", "RES-007", "RES-008", "RES-009", "RES-010"):
+                    each.undecided(reason, rests_on=[resolved, got])
+                continue
+            check("RES-006").equals(resolved["subscriptionName"], got["name"])
+            check("RES-007").equals(resolved["offerId"], got["offerId"])
+            check("RES-008").equals(resolved["planId"], purchase.plan)
+            if purchase.quantity is None:
+                check("RES-009").absent_or(resolved["quantity"], [None, 0, ""])
+            elif status != "Unsubscribed" or resolved["quantity"]:
+                _tells_seats(check("RES-009"), resolved["quantity"], purchase.quantity)
+            _carries(check("RES-010"), resolved, got)
+
+
+@requirement("RES-008", "RES-010")
+def test_resolve_tells_the_plan_after_a_change(marketplace, situations, subscribed, check):
+    """Manage account after a change of plan: planId is the new one, and the nested subscription follows."""
+    with situations.further():
+        target = situations.other_plan(subscribed).plan_id
+        situations.change_plan(subscribed, target)
+        resolved = _resolves(marketplace, situations.manage_token(subscribed))
+
+        check("RES-008").equals(resolved["planId"], target)
+        _carries(check("RES-010"), resolved, marketplace.get_subscription(subscribed.id))
+
+
+@requirement("RES-009", "RES-010")
+def test_resolve_tells_the_seats_after_a_change(marketplace, situations, check):
+    """Manage account after a change of seats: quantity is the new one, and the nested subscription follows."""
+    with situations.further():
+        subscribed = situations.subscribed("per-seat")
+        seats = situations.other_quantity(subscribed)
+        situations.change_quantity(subscribed, seats)
+        resolved = _resolves(marketplace, situations.manage_token(subscribed))
+
+        _tells_seats(check("RES-009"), resolved["quantity"], seats)
+        _carries(check("RES-010"), resolved, marketplace.get_subscription(subscribed.id))
 
 
 @requirement("RES-012")
@@ -115,24 +171,44 @@ def test_resolve_works_for_a_cancelled_subscription(marketplace, situations, che
 
 @requirement("RES-015")
 def test_a_purchase_token_is_good_for_a_day(marketplace, situations, purchase, check):
-    """The same token resolves now and shortly before 24 hours have passed."""
+    """A token resolves now and shortly before 24 hours have passed, whatever has become of the purchase since."""
     situations.needs("clock")
-    fresh = marketplace.resolve(purchase.token)
+    tokens = _tokens(situations, purchase)
+    fresh = {what: marketplace.resolve(token) for what, token in tokens.items()}
     situations.pass_time(hours=23, minutes=55)
-    late = marketplace.resolve(purchase.token)
+    late = {what: marketplace.resolve(token) for what, token in tokens.items()}
 
-    check("RES-015").status(fresh, 200)
-    check("RES-015").status(late, 200)
+    for what, answer in fresh.items():
+        if answer.is_success or what == "purchase":  # that an active subscription resolves is asked by RES-012
+            check("RES-015").status(answer, 200)
+            check("RES-015").status(late[what], 200)
+
+
+@requirement("RES-015")
+def test_a_purchase_token_outlives_newer_ones(marketplace, situations, subscribed, check):
+    """Neither activation nor Manage account ends the token of the purchase, or an earlier one, before its time."""
+    with situations.further():
+        situations.needs("manage-tokens")
+        earlier, latest = situations.manage_token(subscribed), situations.manage_token(subscribed)
+        _resolves(marketplace, latest)
+
+        check("RES-015").status(marketplace.resolve(subscribed.token), 200)
+        check("RES-015").status(marketplace.resolve(earlier), 200)
 
 
 @requirement("RES-016")
 def test_a_purchase_token_older_than_a_day_is_refused(marketplace, situations, purchase, check):
-    """After 24 hours the token that resolved before is answered 400."""
+    """After 24 hours a token that resolved before is answered 400, also if it was used in between."""
     situations.needs("clock")
-    fresh = marketplace.resolve(purchase.token)
-    situations.pass_time(hours=24, minutes=5)
+    tokens = _tokens(situations, purchase)
+    fresh = {what: marketplace.resolve(token) for what, token in tokens.items()}
+    situations.pass_time(hours=12)
+    for token in tokens.values():
+        marketplace.resolve(token)
+    situations.pass_time(hours=12, minutes=5)
 
-    check("RES-016").refused(marketplace.resolve(purchase.token), with_status=400, while_twin=fresh)
+    for what, token in tokens.items():
+        check("RES-016").refused(marketplace.resolve(token), with_status=400, while_twin=fresh[what])
 
 
 @requirement("RES-016")
@@ -152,7 +228,7 @@ def test_resolve_without_the_token_header_is_refused(marketplace, purchase, chec
 
 
 @requirement("RES-018")
-@pytest.mark.parametrize("malformed", ["!!not-a-token!!", "x", "ey.ey.ey", "0"])
+@pytest.mark.parametrize("malformed", ["!!not-a-token!!", "x", "ey.ey.ey", "0", ""])
 def test_a_malformed_purchase_token_is_refused(marketplace, purchase, check, malformed):
     """What is no purchase token at all is answered 400."""
     check("RES-018").refused(
@@ -162,11 +238,23 @@ def test_a_malformed_purchase_token_is_refused(marketplace, purchase, check, mal
 
 @requirement("RES-019")
 def test_a_tampered_purchase_token_is_refused(marketplace, purchase, check):
-    """A token in which one character was changed, wherever it stands, is answered 400."""
+    """A token in which one character was changed, wherever it stands, added, or left out is answered 400."""
     twin = marketplace.resolve(purchase.token)
 
     for tampered in _tampered(purchase.token):
         check("RES-019").refused(marketplace.resolve(tampered), with_status=400, while_twin=twin)
+
+
+@requirement("RES-018")
+def test_a_subscription_id_is_no_purchase_token(marketplace, purchase, check):
+    """What everybody may know who has seen an account does not resolve."""
+    if purchase.token == purchase.id:
+        check("RES-018").not_applicable("this target's purchase tokens are the ids of subscriptions")
+        return
+
+    check("RES-018").refused(
+        marketplace.resolve(purchase.id), with_status=400, while_twin=marketplace.resolve(purchase.token)
+    )
 
 
 @requirement("RES-020")
@@ -186,6 +274,19 @@ def test_a_token_of_another_publisher_is_not_resolved(marketplace, marketplace_u
     check("RES-021").refused(
         stranger.resolve(purchase.token), with_status=(401, 403), while_twin=marketplace.resolve(purchase.token)
     )
+
+
+@requirement("RES-021")
+@pytest.mark.parametrize("status", MANAGED)
+def test_no_state_opens_a_token_to_others(marketplace, marketplace_under_test, situations, check, status):
+    """Manage account gives a token that another application cannot resolve either: 401 or 403."""
+    with situations.further():
+        stranger = marketplace_under_test.as_publisher("foreign-publisher")
+        for purchase in situations.of_each_kind(lambda kind: situations.in_status(status, kind)):
+            token = situations.manage_token(purchase)
+            check("RES-021").refused(
+                stranger.resolve(token), with_status=(401, 403), while_twin=marketplace.resolve(token)
+            )
 
 
 @requirement("RES-023")
@@ -216,28 +317,36 @@ def test_resolving_twice_gives_the_same_subscription(marketplace, purchase, chec
 
     check("RES-027").status(second, 200)
     check("RES-027").equals(second["id"], first["id"])
+    check("RES-027").equals(second["subscription"]["id"], first["subscription"]["id"])
 
 
 @requirement("RES-028")
 def test_the_customer_may_do_everything_with_a_direct_purchase(marketplace, purchase, check):
     """AllowedCustomerOperations holds Read, Update and Delete unless the purchase came through a reseller."""
-    allowed = marketplace.resolve(purchase.token)["subscription"]["allowedCustomerOperations"]
+    _allows_everything(check("RES-028"), marketplace.resolve(purchase.token))
 
-    check("RES-028").that(
-        isinstance(allowed.value, list) and sorted(map(str, allowed.value)) == ["Delete", "Read", "Update"],
-        expected="allowedCustomerOperations of Read, Update and Delete",
-        actual=allowed.value,
-        rests_on=[allowed],
-    )
+
+@requirement("RES-028")
+@pytest.mark.parametrize("status", ["PendingFulfillmentStart", "Subscribed"])
+def test_the_customer_may_do_everything_with_any_direct_purchase(marketplace, situations, check, status):
+    """With seats or without, before and after activation."""
+    with situations.further():
+        situations.needs("purchases")
+        for purchase in situations.of_each_kind(lambda kind: situations.in_status(status, kind)):
+            _allows_everything(check("RES-028"), _resolves(marketplace, purchase.token))
 
 
 @requirement("RES-028")
 def test_the_customer_may_only_read_what_a_reseller_bought(marketplace, situations, check):
-    """AllowedCustomerOperations of a CSP purchase is [Read]."""
+    """AllowedCustomerOperations of a CSP purchase is [Read], before and after its activation."""
     situations.needs("csp")
-    purchase = situations.buy(channel="csp")
+    bought = situations.of_each_kind(lambda kind: situations.buy(kind, channel="csp"))
 
-    check("RES-028").equals(marketplace.resolve(purchase.token)["subscription"]["allowedCustomerOperations"], ["Read"])
+    for purchase in bought:
+        resolved = marketplace.resolve(purchase.token)
+        check("RES-028").equals(resolved["subscription"]["allowedCustomerOperations"], ["Read"])
+    active = _resolves(marketplace, situations.subscribed(None, channel="csp").token)
+    check("RES-028").equals(active["subscription"]["allowedCustomerOperations"], ["Read"])
 
 
 @requirement("RES-029")
@@ -263,19 +372,60 @@ def test_resolve_is_not_a_get(marketplace, purchase, check):
     check("RES-031").refused(got, while_twin=marketplace.resolve(purchase.token))
 
 
+def _resolves(marketplace, token):
+    """Return the answer to a token that is good; in which states one is, other requirements say."""
+    resolved = marketplace.resolve(token)
+    if not resolved.is_success:
+        raise Precondition(f"resolve was answered {resolved.status_code} (RES-011 to RES-014)", resolved.exchange)
+    return resolved
+
+
+def _allows_everything(check, resolved):
+    allowed = resolved["subscription"]["allowedCustomerOperations"]
+    check.that(
+        isinstance(allowed.value, list) and sorted(map(str, allowed.value)) == ["Delete", "Read", "Update"],
+        expected="allowedCustomerOperations of Read, Update and Delete",
+        actual=allowed.value,
+        rests_on=[allowed],
+    )
+
+
+def _carries(check, resolved, got):
+    """Check that the nested subscription is the one that Get shows, but for the deprecated lastModified."""
+    check.is_a(resolved["subscription"], dict, meaning="an object")
+    for name in sorted(set(got.body.value) - {"lastModified"}) if isinstance(got.body.value, dict) else ():
+        check.equals(resolved["subscription"][name], got[name])
+
+
+def _tells_seats(check, quantity, seats):
+    check.equals(quantity, seats, observed="numeric string" if quantity.value == str(seats) else None)
+
+
+def _tokens(situations, purchase):
+    """Return tokens of today: of a purchase, and of an active subscription the purchase's and that of a later visit."""
+    tokens = {"purchase": purchase.token}
+    if situations.has("manage-tokens"):
+        active = situations.subscribed(None)
+        tokens |= {"active": active.token, "managed": situations.manage_token(active)}
+    return tokens
+
+
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def _tampered(token: str) -> list[str]:
     """Change one letter or digit at twelve places to its neighbour in base64, which mostly stays readable as such.
 
-    The last few characters stay: bits of theirs may be padding, which a decoder may ignore.
+    The last few characters stay: bits of theirs may be padding, which a decoder may ignore. Once the end is cut off,
+    and once something is put in between.
     """
     places = [position for position, character in enumerate(token[:-4]) if character in BASE64]
     chosen = places[:: max(1, len(places) // 12)][:12]
-    return [
+    changed = [
         token[:place] + BASE64[(BASE64.index(token[place]) ^ 1) % len(BASE64)] + token[place + 1 :] for place in chosen
     ]
+    half, most = len(token) // 2, len(token) * 3 // 4
+    return [*changed, token[:most], f"{token[:half]}A{token[half:]}"]
 
 
 def _percent_encoded(token: str) -> str:

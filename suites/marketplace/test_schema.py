@@ -100,7 +100,7 @@ def test_a_method_that_is_not_described_is_refused(generated, check):
     "CHP-002", "CHQ-003", "DEL-002",
     "GET-001", "GET-007", "GET-008", "GET-009", "GET-010", "GET-011", "GET-012", "GET-013", "GET-014", "GET-015",
     "GET-017", "GET-018", "GET-021", "GET-022", "GET-023", "GET-024", "GET-025", "GET-026", "GET-029", "GET-030",
-    "GET-031", "GET-032", "HDR-009", "HDR-011", "HDR-016", "HDR-024", "HDR-030", "LCY-001",
+    "GET-031", "GET-032", "HDR-009", "HDR-011", "HDR-016", "HDR-023", "HDR-024", "HDR-030", "LCY-001",
     "LST-001", "LST-005", "LST-006", "LST-017",
     "OPG-001", "OPG-003", "OPG-005", "OPG-007", "OPG-008", "OPG-016",
     "OPL-001", "OPL-003", "OPL-004", "OPL-005",

@@ -29,6 +29,8 @@ Side = Literal["customer", "publisher"]
 
 ACTIVATION_LIMIT = timedelta(minutes=10)
 """How long an accepted activation may take to show ("within minutes", ACT-003), in the target's own time."""
+MANY_SEATS = 1000
+"""Seats that are bought of a plan that does not limit them, where it matters that there are many."""
 FINAL = frozenset({"Succeeded", "Failed", "Conflict"})
 """Statuses in which an operation stays."""
 REAL_LIMIT = 30.0
@@ -230,12 +232,20 @@ class Situations:
 
     def auto_activated_plan(self) -> tuple[OfferInfo, PlanInfo]:
         """Return a public plan whose purchases are active at once."""
+        return self.auto_activated_plans()[0]
+
+    def auto_activated_plans(self) -> list[tuple[OfferInfo, PlanInfo]]:
+        """Return all public plans whose purchases are active at once."""
         self.needs("auto-activate")
-        for offer in self.offers:
-            for plan in offer.plans:
-                if plan.auto_activate and not plan.is_private and not plan.is_stop_sell:
-                    return offer, plan
-        raise MissingCapability("auto-activate", ": no public plan with auto activation is on offer")
+        plans = [
+            (offer, plan)
+            for offer in self.offers
+            for plan in offer.plans
+            if plan.auto_activate and not plan.is_private and not plan.is_stop_sell
+        ]
+        if not plans:
+            raise MissingCapability("auto-activate", ": no public plan with auto activation is on offer")
+        return plans
 
     def _siblings(self, offer: OfferInfo, plan: PlanInfo) -> list[PlanInfo]:
         return [
@@ -278,10 +288,14 @@ class Situations:
 
     def manage_token(self, purchase: Purchase, *, expired: bool = False) -> str:
         """Return the token of a customer who pressed *Manage account*."""
+        return self.managed(purchase, expired=expired).token
+
+    def managed(self, purchase: Purchase, *, expired: bool = False) -> Bought:
+        """Return the visit of a customer who pressed *Manage account*: its token, and the address that was opened."""
         self.needs("expired-tokens" if expired else "manage-tokens")
-        bought = self.driver.issue_token(purchase.id, expired=expired)
-        self._redactor.learn(bought.token, "purchase-token")
-        return bought.token
+        visit = self.driver.issue_token(purchase.id, expired=expired)
+        self._redactor.learn(visit.token, "purchase-token")
+        return visit
 
     def subscribed(self, kind: PlanKind | None = None, **details: Any) -> Purchase:
         """Buy and activate; returns when the subscription shows as Subscribed."""
@@ -307,10 +321,19 @@ class Situations:
     def suspended(self, kind: PlanKind | None = None, **details: Any) -> Purchase:
         """Return a subscription whose payment is missing."""
         self.needs("events")
-        purchase = self.subscribed(kind, **details)
-        self.event(purchase, "Suspend")
-        self.reaches(purchase, "Suspended", because="after Suspend (LCY-007)")
+        purchase = self.buy(kind, **details)
+        self.bring_to(purchase, "Suspended")
         return purchase
+
+    def bring_to(self, purchase: Purchase, status: str) -> None:
+        """Let a pending purchase come to any of the four states."""
+        if status != "PendingFulfillmentStart":
+            self.activate(purchase)
+        if status == "Suspended":
+            self.event(purchase, "Suspend")
+            self.reaches(purchase, "Suspended", because="after Suspend (LCY-007)")
+        elif status == "Unsubscribed":
+            self.unsubscribe(purchase)
 
     def unsubscribed(self, kind: PlanKind | None = None, **details: Any) -> Purchase:
         """Return a subscription that was cancelled, by the customer if the sandbox can, else through the API."""
@@ -573,6 +596,31 @@ class Situations:
             if day_of(term["startDate"].value) and day_of(term["endDate"].value):
                 return purchase
         raise Precondition("Get Subscription shows no term of active subscriptions (GET-029, GET-030)", term.exchange)
+
+    def of_each_kind(self, make: Callable[[PlanKind], Purchase]) -> Iterator[Purchase]:
+        """Make a purchase of a flat-rate and then of a per-seat plan, or of the one kind that can be had so.
+
+        Raises:
+            MissingCapability: neither can be had.
+        """
+        kinds: tuple[PlanKind, ...] = ("flat", "per-seat")
+        made = False
+        for kind in kinds:
+            try:
+                purchase = make(kind)
+            except MissingCapability:
+                if kind == kinds[-1] and not made:
+                    raise
+                continue
+            made = True
+            yield purchase
+
+    def at_the_limits(self) -> Iterator[Purchase]:
+        """Buy a per-seat plan with as few seats as it can have, and then with as many, at most a thousand."""
+        pair = self.a_plan("per-seat")
+        fewest, most = pair[1].min_quantity or 1, min(pair[1].max_quantity or MANY_SEATS, MANY_SEATS)
+        for seats in sorted({fewest, max(fewest, most)}):
+            yield self.buy(plan=pair, quantity=seats)
 
     def in_status(self, status: str, kind: PlanKind | None = None) -> Purchase:
         """Return a new subscription in any of the four states."""

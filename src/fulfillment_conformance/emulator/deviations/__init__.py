@@ -13,6 +13,7 @@ from fulfillment_conformance.emulator.deviations import (  # noqa: F401 - import
     lifecycle,
     listing,
     operations,
+    partial,
     plans,
     resolve,
     terms,

@@ -178,7 +178,7 @@ def customers_may_also_transfer(emulator: "Emulator") -> None:
             document["allowedCustomerOperations"].append("Transfer")
 
 
-@deviation("get-lets-customers-of-resellers-change", breaks=["GET-019"])
+@deviation("get-lets-customers-of-resellers-change", breaks=["GET-019", "LST-017"])
 def lets_customers_of_resellers_change(emulator: "Emulator") -> None:
     """In Get, allowedCustomerOperations always holds all three."""
 

@@ -103,7 +103,7 @@ def correlation_ids_are_not_made_up(emulator: "Emulator") -> None:
     _without_made_up(emulator, "x-ms-correlationid")
 
 
-@deviation("refusals-cannot-be-traced", breaks=["HDR-009", "HDR-011"])
+@deviation("refusals-cannot-be-traced", breaks=["HDR-009", "HDR-011", "HDR-012", "HDR-013"])
 def refusals_cannot_be_traced(emulator: "Emulator") -> None:
     """Answers with an error status carry neither id."""
 
