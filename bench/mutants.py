@@ -3,10 +3,10 @@
     pip install cosmic-ray==8.7.0
     python bench/mutants.py --sample 200 --seed 1 --results mutants.jsonl
 
-Cosmic Ray's operators change numbers, comparisons, conditions and loops, but for those inside messages. Each chosen
-place is changed once, in a copy of this repository, and `bench/noticed.py` asks the tests that should notice. Which
-places and changes are chosen is the seed's. What the results hold already is not tried again, so a stopped command goes
-on where it was.
+Cosmic Ray's operators change numbers, comparisons, conditions and loops. Each chosen place is changed once, in a copy
+of this repository, and `bench/noticed.py` asks the tests that should notice. Which places and changes are chosen is the
+seed's; left out of them is what a check only says, since no outcome depends on it. What the results hold already is not
+tried again, so a stopped command goes on where it was. docs/mutation.md says what came of it.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +39,29 @@ OPERATORS = re.compile(
     r"|ZeroIterationForLoop|ReplaceBreakWithContinue|ReplaceContinueWithBreak|ReplaceUnaryOperator_Delete_Not"
     r"|ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt|Lt_GtE|Gt_LtE|Is_IsNot|IsNot_Is))"
 )
-SECONDS = 600
+SAID = frozenset({"expected", "actual", "rests_on", "notes", "reason", "meaning"})
+"""Arguments by which a check or an interruption says what it found, and points to the exchanges that show it."""
+
+OPEN = frozenset({"undecided", "untestable", "not_applicable"})
+"""Methods of a check all of whose arguments do only that."""
+
+SECONDS = 3600
 """Of one answer; a change that lets a run go on for longer has been noticed."""
 
 
 @dataclass(frozen=True, order=True)
 class Mutant:
-    """One change: where, by which operator, and which of the operator's changes in that file."""
+    """One change: where, by which operator, and which of the operator's changes in that file.
+
+    `decides` is false where it changes only what a check says.
+    """
 
     path: str
     line: int
     column: int
     operator: str
     occurrence: int
+    decides: bool = field(default=True, compare=False)
 
 
 def places() -> dict[tuple[str, int, int], list[Mutant]]:
@@ -65,9 +75,24 @@ def places() -> dict[tuple[str, int, int], list[Mutant]]:
             positions = [(node, each) for node in nodes for each in instance.mutation_positions(node)]
             for occurrence, (node, ((line, column), _)) in enumerate(positions):
                 if node.search_ancestor("fstring") is not None:
-                    continue  # what a person reads, and no verdict turns on
-                found.setdefault((name, line, column), []).append(Mutant(name, line, column, operator, occurrence))
+                    continue
+                mutant = Mutant(name, line, column, operator, occurrence, decides=not _is_said(node))
+                found.setdefault((name, line, column), []).append(mutant)
     return found
+
+
+def _is_said(node: Any) -> bool:
+    """Whether something stands in what a check or an interruption says, or in what a decorator asks of a dataclass."""
+    while (node := node.parent) is not None:
+        first = node.children[0]
+        if node.type == "decorator" and node.children[1].type == "name" and node.children[1].value == "dataclass":
+            return True
+        if node.type == "argument" and first.type == "name" and first.value in SAID and node.children[1] == "=":
+            return True
+        method = node.get_previous_sibling() if node.type == "trailer" and first == "(" else None
+        if method is not None and method.type == "trailer" and method.children[-1].value in OPEN:
+            return True
+    return False
 
 
 def chosen(sample: int, seed: int) -> list[Mutant]:
@@ -75,7 +100,10 @@ def chosen(sample: int, seed: int) -> list[Mutant]:
     choice = random.Random(seed)
     every = places()
     print(f"{len(every)} places in {len({path for path, _, _ in every})} files", file=sys.stderr)
-    return [choice.choice(every[place]) for place in choice.sample(sorted(every), min(sample, len(every)))]
+    drawn = [choice.choice(every[place]) for place in choice.sample(sorted(every), min(sample, len(every)))]
+    left = [mutant for mutant in drawn if mutant.decides]
+    print(f"{len(drawn)} drawn, {len(drawn) - len(left)} of them in what a check only says", file=sys.stderr)
+    return left
 
 
 def tried(mutant: Mutant, copy: Path) -> dict[str, Any]:

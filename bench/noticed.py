@@ -2,61 +2,91 @@
 
     python -m bench.noticed suites/marketplace/test_cancel.py 120
 
-For a line of a suite: the references, judged by the tests that the line belongs to, and then faults that break what
-these tests claim. For a line of the package: the module's own tests, and then whole runs against the references. Ends
-with 1 and says by what, if it was noticed; with 0, if not. `bench/mutants.py` asks this for many changes.
+For a line of a suite: the references, judged by the tests that the line belongs to, then faults that break what these
+tests claim, the targets of `tests/suites/variations.py`, and the tests of other targets that name one of the claims.
+For a line of the package: the module's own tests, whole runs against the references, and the tests of other targets.
+Ends with 1 and says by what, if it was noticed; with 0, if not. `bench/mutants.py` asks this for many changes.
 """
 
 import ast
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from tests.suites.faults import DEFECT_BREAKS, DEVIATION_BREAKS, SHOW_WHEN_OBSERVED, covering
+from tests.suites.faults import DEFECT_BREAKS, DEVIATION_BREAKS, SHOW_WHEN_OBSERVED, Breaks, covering
 from tests.suites.runs import Judged, judge
+from tests.suites.variations import VARIATIONS, differences, judged_by
 
 from fulfillment_conformance.catalogue import Catalogue
 from fulfillment_conformance.suite_index import SuiteTest, read_suites
 
 ROOT = Path(__file__).resolve().parents[1]
 ROLES = ("marketplace", "publisher")
-AT_MOST = 4
-"""How many faults are tried for one line."""
+FIRST = 4
+"""How many faults are tried for a line before anything else; the others come last."""
+
+OTHER_TARGETS = sorted(
+    ROOT / "tests/suites" / f"test_{name}.py"
+    for name in ("few_plans", "landing_otherwise", "other_publishers", "steadfast_publishers", "visits_that_activate")
+)
+"""Tests that judge targets which are right or wrong in a way of their own."""
 
 
-def of_a_suite(path: Path, line: int) -> str:
-    """Return what noticed the change of a test, or of what tests of its file share; empty if nothing did."""
+def of_a_suite(path: Path, line: int) -> Iterator[str]:
+    """Tell what noticed the change of a test, or of what tests of its file share; empty for each that did not."""
     role, wanted = path.parent.name, {claim for test in _using(path, line) for claim in test.claims}
     rows = Catalogue.load()
     claims = sorted(each for each in wanted if not rows[each].excluded)
     for profile in ("documented", "observed"):
-        if noticed := _by_reference(role, profile, [f"--only={each}" for each in claims]):
-            return noticed
+        yield _by_reference(role, profile, [f"--only={each}" for each in claims])
     breaks = DEVIATION_BREAKS if role == "marketplace" else DEFECT_BREAKS
-    for name in covering(breaks, claims)[:AT_MOST]:
-        only = sorted(set(claims).intersection(breaks[name]))
-        options = ["--profile=observed"] if name in SHOW_WHEN_OBSERVED else []
-        judged = _judged(role, name, *options, *(f"--only={each}" for each in only))
-        if judged.blamed or judged.with_outcome("failed") != set(only):
-            return f"{name}: {', '.join(sorted(set(only) - judged.with_outcome('failed')))} {judged.blamed}"
-    return ""
+    first = covering(breaks, claims)[:FIRST]
+    for name in first:
+        yield _by_fault(role, name, claims, breaks)
+    for variation in VARIATIONS:
+        if variation.role == role:
+            with tempfile.TemporaryDirectory() as folder:
+                run = judged_by(variation, Path(folder), *claims)
+                yield "; ".join([*run.blamed, *differences(variation, run)][:1])
+    alike = ROOT / "tests/suites" / path.name
+    if tests := [*_naming(claims), *([str(alike)] if alike.exists() else [])]:
+        yield _by_tests(*tests)
+    for name in sorted(breaks):
+        if name not in first and not set(claims).isdisjoint(breaks[name]):
+            yield _by_fault(role, name, claims, breaks)
 
 
-def of_the_package(path: Path) -> str:
-    """Return what noticed the change of a module; empty if nothing did."""
+def of_the_package(path: Path) -> Iterator[str]:
+    """Tell what noticed the change of a module; empty for each that did not."""
     inside = path.relative_to("src/fulfillment_conformance")
     own = ROOT / "tests" / inside.parent / f"test_{inside.name}"
     for tests in (own, own.parent if inside.parent.name else own):
         if tests.exists():
-            command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(tests)]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            if done.returncode:
-                return next(
-                    (text for text in done.stdout.splitlines() if text.startswith(("FAILED", "ERROR"))), "tests"
-                )
-    return next(filter(None, (_by_reference(role, "documented", []) for role in ROLES)), "")
+            yield _by_tests(str(tests))
+    for role in ROLES:
+        yield _by_reference(role, "documented", [])
+    yield _by_tests(*map(str, OTHER_TARGETS), str(ROOT / "tests/suites/test_variations.py"))
+
+
+def _by_tests(*tests: str) -> str:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if not done.returncode:
+        return ""
+    return next((text for text in done.stdout.splitlines() if text.startswith(("FAILED", "ERROR"))), "tests")
+
+
+def _naming(claims: Collection[str]) -> Iterator[str]:
+    """Return the tests of other targets that name one of the claims."""
+    for file in OTHER_TARGETS:
+        text = file.read_text(encoding="utf-8")
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                said = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
+                if not said.isdisjoint(claims):
+                    yield f"{file}::{node.name}"
 
 
 def _by_reference(role: str, profile: str, options: list[str]) -> str:
@@ -65,6 +95,15 @@ def _by_reference(role: str, profile: str, options: list[str]) -> str:
     failed = judged.with_outcome("failed") | undecided
     if judged.blamed or failed or not judged.requirements:
         return f"reference, {profile}: {', '.join(sorted(failed))} {judged.blamed}"
+    return ""
+
+
+def _by_fault(role: str, name: str, claims: Collection[str], breaks: Breaks) -> str:
+    only = sorted(set(claims).intersection(breaks[name]))
+    options = ["--profile=observed"] if name in SHOW_WHEN_OBSERVED else []
+    judged = _judged(role, name, *options, *(f"--only={each}" for each in only))
+    if judged.blamed or judged.with_outcome("failed") != set(only):
+        return f"{name}: {', '.join(sorted(set(only) ^ judged.with_outcome('failed')))} {judged.blamed}"
     return ""
 
 
@@ -113,8 +152,9 @@ def _mentioned(node: ast.FunctionDef) -> set[str]:
 def main() -> None:
     """Ask, and end with 1 if something noticed the change."""
     path, line = Path(sys.argv[1]), int(sys.argv[2])
-    noticed = of_a_suite(path, line) if path.parts[0] == "suites" else of_the_package(path)
-    print(noticed or "nothing noticed it")
+    asked = of_a_suite(path, line) if path.parts[0] == "suites" else of_the_package(path)
+    noticed = next(filter(None, asked), "")
+    print(" ".join(noticed.split()) or "nothing noticed it")
     sys.exit(1 if noticed else 0)
 
 
