@@ -15,7 +15,7 @@ WANTED = os.environ.get("FC_VARIATIONS", "")
 
 FEW = {
     "marketplace": ["ACT-009", "CHP-010", "DEL-010", "GET-013", "LST-007", "OPG-001", "RES-014"],
-    "publisher": ["EVT-027", "EVT-030", "LND-038", "WHK-018"],
+    "publisher": ["EVT-027", "EVT-030", "LND-038"],
 }
 """Requirements of many kinds, whose tests go many steps."""
 
