@@ -256,10 +256,13 @@ def test_a_payload_counts_the_seats_after_the_event(situations, webhook, check, 
     check("EVT-006").equals(shown, wanted, observed=observed)
 
 
-@requirement("EVT-005", "EVT-006", "EVT-012", "EVT-016")
+@requirement("EVT-005", "EVT-006", "EVT-012", "EVT-016", "LCY-020")
 @pytest.mark.parametrize("kind", ["plan", "seats"])
-def test_payloads_show_what_earlier_changes_have_led_to(situations, webhook, check, kind):
-    """After a change Renew names the plan and the seats of today, and the next change shows them as those before."""
+def test_payloads_show_what_earlier_changes_have_led_to(marketplace, situations, webhook, check, kind):
+    """After a change Renew names the plan and the seats of today, and the next change shows them as those before.
+
+    They are what is renewed.
+    """
     with situations.further():
         situations.needs("events")
         purchase = situations.changeable(kind)
@@ -267,6 +270,7 @@ def test_payloads_show_what_earlier_changes_have_led_to(situations, webhook, che
     plan, seats = change.plan or purchase.plan, change.quantity or purchase.quantity
     situations.event(purchase, "Renew")
     renewal = webhook.expects(purchase, "Renew")
+    renewed = marketplace.get_subscription(purchase.id)
     back = situations.event(
         purchase,
         change.action,
@@ -277,11 +281,13 @@ def test_payloads_show_what_earlier_changes_have_led_to(situations, webhook, che
 
     check("EVT-005").equals(renewal["planId"], plan, observed=blank)
     check("EVT-012").equals(renewal.subscription["planId"], plan)
+    check("LCY-020").equals(renewed.plan, plan)
     if seats is None:
         check("EVT-006").not_applicable("a flat plan has no seats")
     else:
         value_is(check("EVT-006"), renewal["quantity"], seats)
         value_is(check("EVT-012"), renewal.subscription["quantity"], seats)
+        value_is(check("LCY-020"), renewed.quantity, seats)
     if again is None:
         check("EVT-016").not_applicable(f"the webhook was not called with {change.action} again (WHK-002)")
         return
