@@ -101,7 +101,7 @@ def rejections_lock_the_subscription(emulator: "Emulator") -> None:
         require(record)
 
 
-@deviation("strangers-are-refused-and-served", breaks=["CHP-016", "CHQ-014", "OPP-006", "OPP-007"])
+@deviation("strangers-are-refused-and-served", breaks=["AUT-030", "CHP-016", "CHQ-014", "OPP-006", "OPP-007"])
 def strangers_are_refused_and_served(emulator: "Emulator") -> None:
     """A change, or an outcome, that comes without good credentials is refused, and taken for the publisher's."""
 
