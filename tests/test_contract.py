@@ -113,6 +113,23 @@ class TestAnswers:
         body["beneficiary"]["emailId"] = " not an address "
         assert contract.validate_response("getSubscription", 200, JSON, sent(body)) == []
 
+    @pytest.mark.parametrize("spelling", ["ChargeDuration", "chargeDuration ", "charge_duration"])
+    def test_a_described_member_under_another_spelling_is_found(
+        self, contract: Contract, example: Any, spelling: str
+    ) -> None:
+        body = example("FirstPage")
+        term = body["subscriptions"][0]["term"]
+        term[spelling] = term.pop("chargeDuration")
+        (violation,) = contract.validate_response("listSubscriptions", 200, JSON, sent(body))
+        assert violation.pointer == "/subscriptions/0/term/chargeDuration"
+        assert violation.requirements == ("HDR-023",)
+        assert spelling in violation.message
+
+    def test_a_further_spelling_beside_the_described_one_is_allowed(self, contract: Contract, example: Any) -> None:
+        body = example("SubscribedPerSeat")
+        body["PlanId"] = body["planId"]
+        assert contract.validate_response("getSubscription", 200, JSON, sent(body)) == []
+
     def test_unknown_members_are_allowed(self, contract: Contract, example: Any) -> None:
         body = example("SubscribedPerSeat") | {"later": {"addition": True}}
         assert contract.validate_response("getSubscription", 200, JSON, sent(body)) == []

@@ -445,6 +445,27 @@ def test_each_of_the_four_states_can_be_asked_for(status: str, arranged: list[st
     assert [call for call in world.calls if call == "activate"] + events == arranged
 
 
+def test_a_purchase_is_had_of_each_kind_of_plan_on_offer() -> None:
+    both, flat_only = World(), World(CRM)
+
+    assert [each.plan for each in both.at.of_each_kind(both.at.buy)] == ["silver", "team"]
+    assert [each.plan for each in flat_only.at.of_each_kind(flat_only.at.buy)] == ["silver"]
+
+
+def test_no_kind_of_plan_is_to_be_had_without_purchases() -> None:
+    at = World(without=("purchases",)).at
+
+    with pytest.raises(MissingCapability, match="purchases"):
+        list(at.of_each_kind(at.buy))
+
+
+@pytest.mark.parametrize(("plan", "seats"), [(TEAM, [5, 20]), (OPEN, [1, 1000])], ids=["limited", "open"])
+def test_seats_are_bought_at_the_limits_of_a_plan(plan: PlanInfo, seats: list[int]) -> None:
+    world = World(offer(plan))
+
+    assert [each.quantity for each in world.at.at_the_limits()] == seats
+
+
 def test_there_is_no_fifth_state() -> None:
     with pytest.raises(KeyError):
         World().at.in_status("NotStarted")
