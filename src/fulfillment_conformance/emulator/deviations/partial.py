@@ -365,7 +365,7 @@ def activation_without_a_body_does_nothing(emulator: "Emulator") -> None:
         return activated
 
 
-@deviation("activate-revives-what-was-never-active", breaks=["ACT-014"])
+@deviation("activate-revives-what-was-never-active", breaks=["ACT-014", "LCY-013"])
 def activate_revives_what_was_never_active(emulator: "Emulator") -> None:
     """A purchase that was cancelled before its activation can be activated all the same."""
 
