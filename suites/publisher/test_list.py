@@ -171,7 +171,7 @@ def test_seats_are_read_in_every_form(stage, microsoft, publisher, check):
         check("GET-033").that(
             answer is not None
             and answer.is_success
-            and (account is None or account.seats.absent or account.seats.value in {seats, form}),
+            and (account is None or account.seats.absent or account.seats.key in {seats, form}),
             expected=f"{what}: activated, Suspend taken, {'no seats' if seats is None else f'{seats} seats'}",
             actual=f"page {page.answer.status_code}; {briefly(activated, otherwise='not activated')}; Suspend "
             f"{answer.status_code if answer else 'not sent'}; {account.seats if account else 'no state page'}",

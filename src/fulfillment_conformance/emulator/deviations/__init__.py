@@ -3,6 +3,7 @@
 from fulfillment_conformance.emulator.deviations import (  # noqa: F401 - importing a theme registers its deviations
     activate,
     again,
+    at_once,
     authorization,
     changes,
     csp,
