@@ -16,6 +16,7 @@ import queue
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -106,6 +107,28 @@ def chosen(sample: int, seed: int) -> list[Mutant]:
     return left
 
 
+def _ended(command: list[str], copy: Path) -> tuple[int, str]:
+    """Run a command and return its status and what it printed; what it has started ends with it.
+
+    Raises:
+        subprocess.TimeoutExpired: it takes more than `SECONDS`.
+    """
+    environ = {**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    process = subprocess.Popen(
+        command, cwd=copy, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        printed, _ = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.communicate()
+        raise
+    return process.returncode, printed
+
+
 def tried(mutant: Mutant, copy: Path) -> dict[str, Any]:
     """Make one change in a copy of the repository, ask whether it is noticed, and take it back."""
     file = copy / mutant.path
@@ -115,12 +138,9 @@ def tried(mutant: Mutant, copy: Path) -> dict[str, Any]:
     file.write_text(after, encoding="utf-8")
     try:
         command = [sys.executable, "-m", "bench.noticed", mutant.path, str(mutant.line)]
-        done = subprocess.run(
-            command, cwd=copy, env={**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True, text=True, check=False, timeout=SECONDS,
-        )  # fmt: skip
-        said = (done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or [""])[-1]
-        noticed = done.returncode != 0
+        status, printed = _ended(command, copy)
+        said = (printed.strip().splitlines() or [""])[-1]
+        noticed = status != 0
     except subprocess.TimeoutExpired:
         said, noticed = f"took more than {SECONDS} s", True
     finally:
