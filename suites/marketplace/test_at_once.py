@@ -2,10 +2,10 @@
 
 import pytest
 
-from fulfillment_conformance.backend.at_once import at_once
 from fulfillment_conformance.backend.judgements import value_is
 from fulfillment_conformance.backend.situations import FINAL
 from fulfillment_conformance.marks import requirement
+from fulfillment_conformance.together import at_once
 
 
 @pytest.fixture(autouse=True)

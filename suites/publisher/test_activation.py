@@ -11,7 +11,7 @@ from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import brief, briefly, document, refused_for_its_values
 from fulfillment_conformance.stage.microsoft import kind_of
 from fulfillment_conformance.stage.sign_in import buying_as, sign_in_requests
-from fulfillment_conformance.stage.together import at_once
+from fulfillment_conformance.together import at_once
 
 WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
 NO_STEPS = "publisher.onboarding: the target file says of nothing that the buyer does after the page has opened"

@@ -10,7 +10,7 @@ import pytest
 from fulfillment_conformance.emulator.faults import Answers, BreaksOff, KeepsSilent, Rewrites, Waits
 from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import briefly, refused_for_its_values
-from fulfillment_conformance.stage.together import at_once
+from fulfillment_conformance.together import at_once
 
 A_FEW = 8
 """How many tries of one call are still bounded."""

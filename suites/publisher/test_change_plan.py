@@ -9,7 +9,7 @@ from fulfillment_conformance.emulator.faults import Waits
 from fulfillment_conformance.interruptions import NotClaimed
 from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import briefly, document
-from fulfillment_conformance.stage.together import at_once
+from fulfillment_conformance.together import at_once
 
 REPLY_SECONDS = 10.0
 REPORT_SECONDS = 1.8

@@ -5,7 +5,7 @@ from fulfillment_conformance.marketplace import Action
 from fulfillment_conformance.marks import requirement
 from fulfillment_conformance.stage.calls import briefly
 from fulfillment_conformance.stage.customer import Customer
-from fulfillment_conformance.stage.together import at_once
+from fulfillment_conformance.together import at_once
 
 WITHOUT_STATE = "publisher.state: the target file names no page that shows the accounts"
 REFUSES = "claims.refuses_changes: the publisher says that it refuses all changes; other events show it"

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from fulfillment_conformance.stage.together import at_once
+from fulfillment_conformance.together import at_once
 
 
 def test_everything_is_begun_before_anything_can_end() -> None:
