@@ -141,6 +141,7 @@ def test_no_reading_operation_is_served_in_another_version(marketplace, purchase
 )
 def test_nothing_changes_by_a_call_in_another_version(marketplace, situations, purchase, check, row, version):
     """Activate, change plan and cancel are refused, and the subscription stays as it was."""
+    check("HDR-005" if row == "HDR-004" else "HDR-004").not_applicable("a call of the other kind is for that")
     with situations.further():
         situations.needs("purchases")
         pending = marketplace.get_subscription(purchase.id).status

@@ -121,7 +121,7 @@ def test_a_form_that_names_anothers_subscription_activates_nothing(stage, publis
         page = victim.visit()
         if not sign_in_requests(victim.buyer.history, page):
             for each in check.each("ACT-021", "LND-031"):
-                each.not_applicable("claims.sign_in: nobody signs in, so that nothing tells one buyer from another")
+                each.not_applicable("the buyer was not sent to Entra, so that nothing tells one buyer from another")
             return
         victim.remember()
     purchase.visit()

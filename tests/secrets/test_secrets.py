@@ -128,7 +128,7 @@ def test_no_secret_is_written_anywhere(role: str, way: str, tmp_path: Path, requ
     hostile.heard.begin()
     said = judged(way, hostile.file, tmp_path / "output")
 
-    assert said.code == 1, said.text  # much is wrong with such a target, and it is told
+    assert said.code in {1, 7}, said.text  # much is wrong with such a target, or stands in the way of looking
     assert (tmp_path / "output" / "results.json").is_file()
     assert len(hostile.heard.secrets) > 5
     assert_hidden(said, tmp_path / "output", hostile.heard)

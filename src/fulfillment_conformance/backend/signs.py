@@ -107,6 +107,10 @@ class MarketplaceSigns:
             # What a sandbox tells of its own accord is no sign of an API that says nothing.
             return frozenset() if found == {NOTIFICATIONS} else frozenset(found)
 
+    def _may_be(self, subscription: str) -> bool:
+        """Whether it is good for a sign: where purchases are made, one that anybody may have made up is not."""
+        return not self._bought or subscription in self._bought
+
     def _known(self) -> set[str]:
         return self._bought | self._statuses.keys()
 
@@ -120,7 +124,11 @@ class MarketplaceSigns:
             case "list subscriptions":
                 self._told[part].update(_ids(fields.get("subscriptions")))
                 self._lists_nothing |= isinstance(fields.get("subscriptions"), list)
-            case "get subscription" if shown == subscription and _word(fields, "saasSubscriptionStatus") in _STATUSES:
+            case "get subscription" if (
+                shown == subscription
+                and self._may_be(subscription)
+                and _word(fields, "saasSubscriptionStatus") in _STATUSES
+            ):
                 self._statuses[subscription].add(fields["saasSubscriptionStatus"])
                 if isinstance(fields.get("planId"), str):
                     self._plans.add(fields["planId"])

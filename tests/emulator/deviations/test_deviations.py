@@ -365,6 +365,35 @@ OFF_THE_WALK = {
     "cancellations-wait-for-the-publisher",  # the list of operations of a cancelled subscription
     "missing-payment-on-the-last-day-cancels",  # a suspension on the day of a renewal
     "resolve-tells-the-latest-purchase",  # the token of an earlier purchase
+    # In another state, of another kind, at another time, by another caller, or while another call is under way:
+    "a-newer-token-ends-the-older",
+    "access-tokens-choose-their-algorithm",
+    "activating-again-begins-the-term-again",
+    "activating-twice-at-once-breaks",
+    "auto-activated-seats-wait",
+    "cancelling-during-a-change-is-forgotten",
+    "changes-are-made-in-any-version",
+    "changes-at-once-share-an-operation",
+    "changes-carry-no-ids",
+    "continuation-tokens-open-every-list",
+    "get-serves-others-once-it-is-active",
+    "later-pages-link-relatively",
+    "later-pages-need-no-access-token",
+    "later-visits-bring-a-raw-token",
+    "longer-terms-end-after-a-year",
+    "made-up-ids-are-all-alike",
+    "managing-needs-no-fresh-token",
+    "names-are-told-in-ascii",
+    "plans-are-gone-while-suspended",
+    "resolve-serves-others-after-the-purchase",
+    "resolve-takes-subscription-ids",
+    "resolve-takes-tokens-that-were-cut-off",
+    "terms-begin-with-the-purchase",
+    "the-plan-filter-finds-hidden-plans",
+    "the-plan-filter-must-come-first",
+    "the-plan-filter-takes-beginnings",
+    "versions-are-known-by-their-beginning",
+    "words-at-once-are-both-taken",
 }
 """Deviations in places where the walk does not lead; the marketplace suite shows them."""
 
