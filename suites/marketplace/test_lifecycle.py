@@ -251,14 +251,14 @@ def test_every_suspension_has_its_own_grace_period(marketplace, situations, chec
         purchase = situations.subscribed(**_a_year(situations))
     situations.event(purchase, "Suspend")
     situations.pass_time(days=5)
-    _reinstate(marketplace, situations, purchase)
+    situations.reinstate(purchase)
     situations.pass_time(days=10)
     situations.event(purchase, "Suspend")
     situations.pass_time(days=20)  # 35 after the first suspension began, and 20 after the second
     again = marketplace.get_subscription(purchase.id)
     if not check("LCY-011").equals(again.status, "Suspended"):
         return
-    _reinstate(marketplace, situations, purchase)
+    situations.reinstate(purchase)
     situations.pass_time(days=25)
 
     check("LCY-011").equals(marketplace.get_subscription(purchase.id).status, "Subscribed")
@@ -480,7 +480,7 @@ def test_every_term_is_followed_by_another(marketplace, situations, webhook, che
                 situations.driver.set_auto_renew(switched.id, auto_renew)
         if situations.has("events"):
             renewed["suspended and reinstated"] = reinstated = situations.suspended()
-            _reinstate(marketplace, situations, reinstated)
+            situations.reinstate(reinstated)
     last = None
     for renewals in (1, 2):
         before, (_, last) = last, situations.pass_to_the_last_day(renewed["left alone"])
@@ -701,12 +701,6 @@ def _a_year(situations):
     return next(
         ({"plan": pair, "term_unit": "P1Y"} for pair in situations.plans("flat") if "P1Y" in pair[1].term_units), {}
     )
-
-
-def _reinstate(marketplace, situations, purchase):
-    """Let the payment arrive, confirm it, and wait until the subscription is active again."""
-    marketplace.update_operation(purchase.id, situations.event(purchase, "Reinstate"), "Success")
-    situations.reaches(purchase, "Subscribed", because="after Reinstate (LCY-008)")
 
 
 def _tells_the_end(check, contract, notification):

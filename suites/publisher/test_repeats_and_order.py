@@ -1,5 +1,7 @@
 """Notifications that come twice, late, at once or in the wrong order (scenarios C11, C12, D14, E01 to E10)."""
 
+import pytest
+
 from fulfillment_conformance.interruptions import NotClaimed
 from fulfillment_conformance.marketplace import Action
 from fulfillment_conformance.marks import requirement
@@ -11,6 +13,18 @@ WITHOUT_STATE = "publisher.state: the target file names no page that shows the a
 REFUSES = "claims.refuses_changes: the publisher says that it refuses all changes; other events show it"
 REPLY_SECONDS = 10.0
 CROWD = 5
+
+
+@pytest.fixture
+def renews_as_subscribe(microsoft):
+    """Return a function that renews a customer's term, and returns the Subscribe by which that may be announced."""
+
+    def renews_as_subscribe(customer):
+        with microsoft.deciding_otherwise(renewal_sends_subscribe=True):
+            customer.renew()
+        return customer.announced(Action.SUBSCRIBE)
+
+    return renews_as_subscribe
 
 
 @requirement("WHK-032")
@@ -201,7 +215,7 @@ def test_the_same_change_may_be_made_again(publisher, subscribed, check):
 
 
 @requirement("LCY-026", "WHK-034")
-def test_what_is_suspended_stays_suspended(stage, microsoft, publisher, check):
+def test_what_is_suspended_stays_suspended(stage, publisher, renews_as_subscribe, check):
     """What happened before a suspension and comes after it gives no access: a renewal, a change of plan.
 
     The change has failed with the suspension; the renewal is sent in both of its forms.
@@ -212,12 +226,7 @@ def test_what_is_suspended_stays_suspended(stage, microsoft, publisher, check):
             each.untestable(WITHOUT_STATE)
         return
 
-    def subscribes(customer):
-        with microsoft.deciding_otherwise(renewal_sends_subscribe=True):
-            customer.renew()
-        return customer.announced(Action.SUBSCRIBE)
-
-    for happens in (Customer.renew, subscribes, _changes_plan):
+    for happens in (Customer.renew, renews_as_subscribe, _changes_plan):
         customer = stage.subscribed()
         late = happens(customer)
         if late is None:
@@ -284,7 +293,7 @@ def _changes_plan(customer):
 
 
 @requirement("LCY-026", "WHK-034")
-def test_what_is_cancelled_stays_cancelled(stage, microsoft, publisher, check):
+def test_what_is_cancelled_stays_cancelled(stage, publisher, renews_as_subscribe, check):
     """What comes after Unsubscribe, though it happened before, revives nothing.
 
     That is Suspend, Renew, the Subscribe that live services have sent at a renewal, Reinstate, and a change of plan or
@@ -295,11 +304,6 @@ def test_what_is_cancelled_stays_cancelled(stage, microsoft, publisher, check):
         for each in check.each(*rows):
             each.untestable(WITHOUT_STATE)
         return
-
-    def subscribes(customer):
-        with microsoft.deciding_otherwise(renewal_sends_subscribe=True):
-            customer.renew()
-        return customer.announced(Action.SUBSCRIBE)
 
     def reinstates(customer):
         publisher.receives(customer.suspend())
@@ -312,7 +316,7 @@ def test_what_is_cancelled_stays_cancelled(stage, microsoft, publisher, check):
     for happens in (
         Customer.suspend,
         Customer.renew,
-        subscribes,
+        renews_as_subscribe,
         reinstates,
         _changes_plan,
         changes_seats,

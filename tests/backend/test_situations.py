@@ -402,6 +402,19 @@ def test_a_suspended_subscription_lacks_a_payment() -> None:
         World(without=("events",)).at.suspended()
 
 
+def test_a_reinstatement_is_confirmed_and_waited_for() -> None:
+    world = World()
+    world.becoming("Suspended", after=1)
+    suspended = world.at.suspended()
+    world.becoming("Subscribed", after=1)
+    world.at.reinstate(suspended)
+
+    assert world.driver.asked[-1] == ("Reinstate", None)
+    assert "update operation" in world.calls
+    with ended("'events' is missing"):
+        World(without=("events",)).at.reinstate(suspended)
+
+
 def test_a_cancelled_subscription_was_cancelled_by_the_customer_where_that_can_be_arranged() -> None:
     world = World()
     world.becoming("Unsubscribed", after=1)

@@ -351,6 +351,11 @@ class Situations:
                 raise Precondition(f"cancelling was answered {_came(cancelled)} (DEL-001)", cancelled.exchange)
         self.reaches(purchase, "Unsubscribed", because="after the cancellation (DEL-003)")
 
+    def reinstate(self, purchase: Purchase) -> None:
+        """Let the payment of a suspended subscription arrive, confirm it, and wait until it is active again."""
+        self.client.update_operation(purchase.id, self.event(purchase, "Reinstate"), "Success")
+        self.reaches(purchase, "Subscribed", because="after Reinstate (LCY-008)")
+
     def event(self, purchase: Purchase, action: Action, **details: Any) -> str:
         """Let something happen on the marketplace's side; returns the operation's id."""
         self.needs("events")

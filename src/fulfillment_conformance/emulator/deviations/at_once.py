@@ -51,7 +51,7 @@ def _others_under_way(emulator: "Emulator", *methods: str, below: str = "") -> C
 
 @deviation("activating-twice-at-once-breaks", breaks=["ACT-013"])
 def activating_twice_at_once_breaks(emulator: "Emulator") -> None:
-    """Of two activations at once the first is answered 500."""
+    """Two activations at once are both answered 500."""
     others = _others_under_way(emulator, "POST", below="/activate")
 
     @answers(emulator, "activate")

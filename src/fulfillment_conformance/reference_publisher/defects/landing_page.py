@@ -58,10 +58,22 @@ def fails_without_token(publisher: ReferencePublisher) -> None:
 @defect("resolves-without-token", breaks=["LND-027"])
 def resolves_without_token(publisher: ReferencePublisher) -> None:
     """The marketplace is asked to resolve an empty token when the landing page is opened without one."""
+    _resolve_nothing(
+        publisher, when=lambda request: not request.scope["query_string"] and publisher.sessions.of(request) is None
+    )
+
+
+@defect("resolves-an-empty-token", breaks=["LND-027"])
+def resolves_an_empty_token(publisher: ReferencePublisher) -> None:
+    """A parameter `token` without a value is handed over to the marketplace."""
+    _resolve_nothing(publisher, when=lambda request: request.query_params.get("token") == "")
+
+
+def _resolve_nothing(publisher: ReferencePublisher, *, when: Callable[[Request], bool]) -> None:
     open_page = publisher.landing.open
 
     async def open_and_resolve(request: Request) -> Response:
-        if not request.scope["query_string"] and publisher.sessions.of(request) is None:
+        if when(request):
             try:
                 await publisher.api.resolve("")
             except ApiRefused:

@@ -61,22 +61,6 @@ def fails_on_a_reload(publisher: ReferencePublisher) -> None:
     replace(publisher.landing, "keep", keep_anew)
 
 
-@defect("resolves-an-empty-token", breaks=["LND-027"])
-def resolves_an_empty_token(publisher: ReferencePublisher) -> None:
-    """A parameter `token` without a value is handed over to the marketplace."""
-    open_page = publisher.landing.open
-
-    async def open_and_resolve(request: Request) -> Response:
-        if request.query_params.get("token") == "":
-            try:
-                await publisher.api.resolve("")
-            except ApiRefused:
-                return publisher.landing.not_identified()
-        return await open_page(request)
-
-    replace(publisher.landing, "open", open_and_resolve)
-
-
 @defect("sends-visitors-in-circles", breaks=["LND-027"])
 def sends_visitors_in_circles(publisher: ReferencePublisher) -> None:
     """Whoever comes without a token has to sign in, comes back without a token, and has to sign in."""
