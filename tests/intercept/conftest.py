@@ -19,13 +19,26 @@ TENANT = "8d1f3a52-64b0-4c4e-9b4e-0a5f7e2c1d10"
 
 @dataclass
 class Intercepted:
-    """A proxy in front of an emulator, and everything that was told of it."""
+    """A proxy in front of an emulator, and everything that was told of it.
+
+    An exchange is told when its answer has gone out already: whoever looks at them ends the proxy first.
+    """
 
     serving: Serving
     authority: CertificateAuthority
     ca_file: Path
-    reached: list[Exchange] = field(default_factory=list)
-    told: list[Exchange] = field(default_factory=list)
+    at_emulator: list[Exchange] = field(default_factory=list)
+    at_proxy: list[Exchange] = field(default_factory=list)
+
+    @property
+    def reached(self) -> list[Exchange]:
+        self.serving.stop()
+        return self.at_emulator
+
+    @property
+    def told(self) -> list[Exchange]:
+        self.serving.stop()
+        return self.at_proxy
 
     @property
     def proxy(self) -> str:

@@ -79,7 +79,6 @@ class TestMicrosoft:
         strange.minimum_version = strange.maximum_version = version
         with intercepted.client(strange) as client, pytest.raises(httpx2.ConnectError):
             client.get(KEYS)
-        intercepted.serving.stop()
 
         [told] = intercepted.told
         assert told.status is None
@@ -219,7 +218,7 @@ class TestServing:
                 authority=intercepted.authority,
                 listen=taken,
                 setting="",
-                observer=intercepted.told.append,
+                observer=intercepted.at_proxy.append,
                 clock=lambda: pytest.fail("nothing happens"),
             ),
         ):

@@ -1,5 +1,6 @@
 """`fulfillment-conformance listen`: catch what the live service sends."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +81,16 @@ def listen(
             service.http, application.authority, tenant_id=application.tenant_id, client_id=application.client_id
         )
         guides: list[Guide] = []
+        # Something may come before the first lines are out: the guide would miss it, or speak in between.
+        speaking = threading.Lock()
 
         def caught(came: Caught) -> None:
             notifications.write(f"{redactor.text(line(came))}\n")
             notifications.flush()
-            click.echo(_told(came))
-            for each in guides:
-                each.caught(came)
+            with speaking:
+                click.echo(_told(came))
+                for each in guides:
+                    each.caught(came)
 
         listener = Listener(
             check=tokens.check,
@@ -100,9 +104,10 @@ def listen(
         )
 
         def announce(serving: Serving) -> None:
-            click.echo(f"landing page {serving.url}{landing_page}, webhook {serving.url}{webhook}; Ctrl-C ends it")
-            if guide:
-                guides.append(Guide(click.echo))
+            with speaking:
+                click.echo(f"landing page {serving.url}{landing_page}, webhook {serving.url}{webhook}; Ctrl-C ends it")
+                if guide:
+                    guides.append(Guide(click.echo))
 
         serve_until_signal(listener, host=where.host, port=where.port, announce=announce)
         if listener.passed_over:
