@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpcore2
 import httpx2
@@ -20,6 +20,9 @@ from fulfillment_conformance.errors import UsageProblem
 from fulfillment_conformance.exchange import Exchange, HeaderList, Observer, Party, header, ignore
 from fulfillment_conformance.http_transport import DeadlineTransport, KeptConnectionEnded
 from fulfillment_conformance.waits import Waits
+
+if TYPE_CHECKING:
+    from fulfillment_conformance.inside import Inside
 
 BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a response that are read, before and after decompression; the rest is not fetched."""
@@ -88,6 +91,7 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
         timeout: float = 15.0,
         addresses: Mapping[str, tuple[str, int]] | None = None,
+        inside: "Inside | None" = None,
     ) -> None:
         """Prepare a connection pool.
 
@@ -96,9 +100,11 @@ class HttpClient:
             tls: how certificates are checked; None: by the system's authorities.
             timeout: seconds for a whole exchange.
             addresses: host name in lower case -> host and port to connect to instead of what the machine resolves.
+            inside: the way to a server of this process, for what it takes.
         """
         self.observer = observer
         self.timeout = timeout
+        self._inside = inside
         self._addresses = dict(addresses or {})
         self._waits: dict[tuple[str, float], Waits] = {}
         # The bare transport: no redirects, no cookies, no proxy or CA variables of the machine, no retries of its own.
@@ -201,7 +207,10 @@ class HttpClient:
             raise
 
     def _receive(self, request: httpx2.Request, exchange: Exchange, *, deadline: float, fresh: bool = False) -> None:
-        response = self._transport.handle_request(request, fresh=fresh)
+        if self._inside is not None and self._inside.takes(request):
+            response = self._inside.handle_request(request)
+        else:
+            response = self._transport.handle_request(request, fresh=fresh)
         try:
             exchange.status = response.status_code
             exchange.response_headers = _pairs(response.headers)[:MOST_HEADERS]

@@ -126,6 +126,20 @@ class Serving:
         self.url = f"{scheme}://{_in_url(_reachable(host))}:{port}"
         """Base address without a trailing slash, for clients on this machine."""
 
+    @property
+    def app(self) -> ASGIApp:
+        """The application."""
+        return self._server.app
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it still serves."""
+        return self in self._portal._servings
+
+    def begin(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start a coroutine function on the server's event loop, as one more request to it, and do not wait for it."""
+        self._portal._loop.call_soon_threadsafe(self._server.begin, function)
+
     def stop(self) -> None:
         """Close the port, give answers that are being written `GRACE_SECONDS`, and end; once more does nothing."""
         if self in self._portal._servings:
@@ -221,7 +235,7 @@ class _Server:
     def __init__(
         self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None, front: Front | None = None
     ) -> None:
-        self._app = app
+        self.app = app
         self._listener = listener
         self._stopping = False
         config = uvicorn.Config(
@@ -252,6 +266,12 @@ class _Server:
             ) from None
         await self._uvicorn.on_tick(0)
         self._clock = asyncio.create_task(self._keep_date_header())
+
+    def begin(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        tasks = self._uvicorn.server_state.tasks
+        task = asyncio.get_running_loop().create_task(function())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     async def stop(self) -> None:
         self._stopping = True
@@ -289,7 +309,7 @@ class _Server:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; a request dropped, or abandoned by `stop`, ends quietly: it is no error for the log."""
         try:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
         except DropConnection:
             for connection in list(self._uvicorn.server_state.connections):
                 if getattr(connection, "scope", None) is scope:

@@ -97,7 +97,8 @@ def open_marketplace(
             under_test.silence.notice(exchange)
 
     driver = load_driver(target.driver, target.driver_settings(profile=run.profile, seed=run.seed, observer=observe))
-    http = HttpClient(observer=observe, tls=trust(target.tls_ca), timeout=target.timeout)
+    inside = getattr(driver, "inside", None)  # the embedded driver's
+    http = HttpClient(observer=observe, tls=trust(target.tls_ca), timeout=target.timeout, inside=inside)
     try:
         base_url = target.base_url or driver.base_url  # type: ignore[attr-defined] # the embedded driver knows its own
         client = FulfillmentClient(base_url, http=http, access_token=_token_source(run, target, driver, http))

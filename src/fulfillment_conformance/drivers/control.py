@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import isodate
@@ -26,6 +26,9 @@ from fulfillment_conformance.errors import EnvironmentUnavailable
 from fulfillment_conformance.exchange import Observer
 from fulfillment_conformance.interruptions import MissingCapability
 
+if TYPE_CHECKING:
+    from fulfillment_conformance.inside import Inside
+
 PROTOCOL = 1
 
 ADVANCE_TIMEOUT_SECONDS = 300.0
@@ -44,7 +47,13 @@ class ControlDriver:
     """Arranges situations through a sandbox's control surface. What the sandbox does not list is not asked of it."""
 
     def __init__(
-        self, base_url: str, *, key: str | None = None, observer: Observer, tls_ca: Path | None = None
+        self,
+        base_url: str,
+        *,
+        key: str | None = None,
+        observer: Observer,
+        tls_ca: Path | None = None,
+        inside: "Inside | None" = None,
     ) -> None:
         """Use the control surface at `base_url`; nothing is sent yet.
 
@@ -53,12 +62,13 @@ class ControlDriver:
             key: value of the header `x-control-key`, which a sandbox off loopback asks for.
             observer: hears of every exchange.
             tls_ca: PEM file of the authority that signed the sandbox's certificate.
+            inside: the way to a sandbox that this process serves.
 
         Raises:
             UsageProblem: `tls_ca` holds no certificate.
         """
         headers = {} if key is None else {"x-control-key": key}
-        self._surface = Surface(base_url, observer=observer, tls_ca=tls_ca, headers=headers)
+        self._surface = Surface(base_url, observer=observer, tls_ca=tls_ca, headers=headers, inside=inside)
 
     @property
     def name(self) -> str:

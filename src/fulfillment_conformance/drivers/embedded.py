@@ -1,4 +1,7 @@
-"""The emulator inside this process, served on loopback, arranged through its own control surface."""
+"""The emulator inside this process, served on loopback, arranged through its own control surface.
+
+Webhook calls, and whoever else wants to, reach it by its address; the suite itself by `EmbeddedDriver.inside`.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,6 +10,7 @@ from fulfillment_conformance.drivers.control import ControlDriver
 from fulfillment_conformance.emulator import Emulator, Settings
 from fulfillment_conformance.emulator.settings import Profile
 from fulfillment_conformance.exchange import Observer, ignore
+from fulfillment_conformance.inside import Inside
 from fulfillment_conformance.serving import serve
 
 
@@ -29,7 +33,8 @@ class EmbeddedDriver(ControlDriver):
         self.emulator = Emulator(Settings(profile=profile, seed=seed, deviations=tuple(deviations)))
         self._serving = serve(self.emulator.app)
         self.base_url = f"{self._serving.url}/api"
-        super().__init__(f"{self._serving.url}/control", observer=observer)
+        self.inside = Inside(self._serving)
+        super().__init__(f"{self._serving.url}/control", observer=observer, inside=self.inside)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ text is passed on.
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,6 +18,9 @@ from fulfillment_conformance.errors import EnvironmentUnavailable
 from fulfillment_conformance.exchange import Observer
 from fulfillment_conformance.http_client import HttpClient, trust
 from fulfillment_conformance.interruptions import CannotArrange
+
+if TYPE_CHECKING:
+    from fulfillment_conformance.inside import Inside
 
 T = TypeVar("T")
 
@@ -29,16 +32,22 @@ class Surface:
     """The control surface below one base address."""
 
     def __init__(
-        self, base_url: str, *, observer: Observer, tls_ca: Path | None = None, headers: Mapping[str, str] | None = None
+        self,
+        base_url: str,
+        *,
+        observer: Observer,
+        tls_ca: Path | None = None,
+        headers: Mapping[str, str] | None = None,
+        inside: "Inside | None" = None,
     ) -> None:
-        """Talk to `base_url`; `headers` go with every request.
+        """Talk to `base_url`; `headers` go with every request, and through `inside` if this process serves it.
 
         Raises:
             UsageProblem: `tls_ca` holds no certificate.
         """
         self.base_url = base_url.rstrip("/")
         self._headers = dict(headers or {})
-        self._http = HttpClient(observer=observer, tls=trust(tls_ca), timeout=TIMEOUT_SECONDS)
+        self._http = HttpClient(observer=observer, tls=trust(tls_ca), timeout=TIMEOUT_SECONDS, inside=inside)
 
     def call(
         self,
