@@ -23,7 +23,8 @@ def test_two_activations_at_once_activate_once(marketplace, situations, check):
     status = situations.wait_for_status(purchase, "Subscribed").status
 
     _one_is_accepted(check("ACT-013"), answers, "call")
-    check("ACT-013").equals(status, "Subscribed")
+    if status.value != "PendingFulfillmentStart":  # which ACT-003 asks, of one activation
+        check("ACT-013").equals(status, "Subscribed")
 
 
 @requirement("CHP-002", "CHQ-003", "CHP-022", "CHQ-020", "CHP-025")
@@ -118,17 +119,18 @@ def test_of_two_words_at_once_one_stands(marketplace, situations, check):
     taken = [
         state
         for state, answer in zip((("Succeeded", change.wanted), ("Failed", change.before)), answers, strict=True)
-        if answer.status_code == 200
+        if answer.is_success
     ]
 
-    if (ended.status.value, shown.value) == ("Succeeded", change.wanted) and not answers[0].is_success:
+    if shown.value == change.wanted and not answers[0].is_success:
         check("OPP-018").not_applicable("a rejected change is carried out all the same, which OPP-002 is about")
         return
     said = " and ".join(f"{word} {answer.status_code}" for word, answer in zip(words, answers, strict=True))
     check("OPP-018").that(
-        all(answer.status_code in (200, 409) for answer in answers) and (ended.status.value, shown.value) in taken,
-        expected="one word answered 200, the other 409, or 200 without effect; operation and subscription as a word "
-        f"answered 200 has it: {' or '.join(f'{status} with {value}' for status, value in taken) or 'there was none'}",
+        all(answer.is_success or answer.status_code == 409 for answer in answers)
+        and (ended.status.value, shown.value) in taken,
+        expected="one word taken, the other answered 409, or 200 without effect; operation and subscription as a word "
+        f"that was taken has it: {' or '.join(f'{status} with {value}' for status, value in taken) or 'there was none'}",
         actual=f"{said}; the operation {ended.status.value}, the subscription with {shown.value}",
         rests_on=[*answers, ended, shown],
     )

@@ -44,8 +44,8 @@ def test_every_buyer_arrives_with_the_purchase_token(sent_to, marketplace, situa
         purchase = sent_to(page)
         if situations.has("manage-tokens"):
             situations.activate(purchase)
-            later = situations.managed(purchase)
-            if marketplace.resolve(later.token).is_success:  # which RES-012 asks
+            if marketplace.resolve(situations.managed(purchase).token).is_success:  # which RES-012 asks
+                later = situations.managed(purchase)
                 _is_opened(check("LND-002"), marketplace, later.landing_page_url, page, purchase)
         for purchase in situations.of_each_kind(situations.buy):
             _is_opened(check("LND-002"), marketplace, purchase.landing_page_url, page, purchase)

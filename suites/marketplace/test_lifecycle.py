@@ -419,7 +419,13 @@ def test_the_publishers_own_change_is_announced_as_an_operation_of_the_marketpla
     webhook.expects(subscribed, "ChangePlan", operation=change.operation_id)
 
     check("LCY-017").status(seen["ChangePlan"], 200)
-    check("LCY-017").equals(seen["ChangePlan"]["id"], change.operation_id)
+    read = seen["ChangePlan"]["id"]
+    check("LCY-017").that(
+        str(read.value).lower() == change.operation_id.lower(),
+        expected=f"the operation {change.operation_id}",
+        actual=read.value,
+        rests_on=[read],
+    )
     value_is(check("LCY-017"), seen["ChangePlan"]["planId"], change.wanted)
 
 

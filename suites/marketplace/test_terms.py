@@ -68,6 +68,9 @@ def test_a_payment_interval_is_no_longer_than_its_term(marketplace, situations, 
         if whole is None:
             check("TRM-002").undecided("termUnit is no duration (GET-031)", rests_on=[term])
             continue
+        if whole != _days(unit):
+            check("TRM-002").not_applicable("termUnit is not that of the purchase, which GET-031 is about")
+            continue
         check("TRM-002").that(
             charge.absent or charge.value in (None, "") or (charged is not None and charged <= whole),
             expected=f"chargeDuration not above termUnit {unit}, or none",

@@ -10,6 +10,9 @@ Breaks = Mapping[str, Sequence[str]]
 SHOW_WHEN_OBSERVED = frozenset({"refuses-the-way-back"})
 """Faults in what the live service is known to do and the pages do not tell: they show under that profile alone."""
 
+IN_STORIES: Breaks = {name: fault.in_stories for name, fault in DEVIATIONS.items()}
+"""What a story may show of a fault beside, if the seed leads there."""
+
 DEVIATION_BREAKS: Breaks = {name: fault.breaks for name, fault in DEVIATIONS.items()}
 DEFECT_BREAKS: Breaks = {name: fault.breaks for name, fault in registered().items() if not fault.in_browser}
 """Those that only a browser sees are in `test_in_the_browser.py`."""

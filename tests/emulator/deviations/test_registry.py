@@ -29,11 +29,11 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Deviation]:
 
 
 def test_a_deviation_is_listed_with_what_it_breaks_and_does(registry: dict[str, Deviation]) -> None:
-    @deviation("is-late", breaks=["GET-001", "GET-002"])
+    @deviation("is-late", breaks=["GET-001", "GET-002"], in_stories=["LCY-002"])
     def is_late(_: Emulator) -> None:
         """Comes too late."""
 
-    assert registry["is-late"] == Deviation("is-late", ("GET-001", "GET-002"), "Comes too late.", is_late)
+    assert registry["is-late"] == Deviation("is-late", ("GET-001", "GET-002"), ("LCY-002",), "Comes too late.", is_late)
 
 
 def test_two_deviations_do_not_share_a_name(registry: dict[str, Deviation]) -> None:

@@ -187,7 +187,7 @@ def property_names_are_padded(emulator: "Emulator") -> None:
         document["isTest  "] = document.pop("isTest")
 
 
-@deviation("enumerated-values-are-padded", breaks=["HDR-024", "GET-021"])
+@deviation("enumerated-values-are-padded", breaks=["EVT-012", "GET-021", "HDR-024"])
 def enumerated_values_are_padded(emulator: "Emulator") -> None:
     """An enumerated value has blanks around it, as in a sample of the pages."""
 

@@ -452,7 +452,7 @@ def auto_renew_is_always_true(emulator: "Emulator") -> None:
         document["autoRenew"] = True
 
 
-@deviation("cancelled-before-activation-is-gone", breaks=["GET-006"])
+@deviation("cancelled-before-activation-is-gone", breaks=["DEL-018", "GET-006", "LCY-004"])
 def cancelled_before_activation_is_gone(emulator: "Emulator") -> None:
     """A purchase that was cancelled before its activation is answered 404."""
 
@@ -558,7 +558,7 @@ def later_pages_are_thin(emulator: "Emulator") -> None:
     @answers(emulator, "list_subscriptions")
     def thin(request: Request, answer: Answer) -> Reply:
         reply = answer(request)
-        if request.parameter("continuationToken") and reply.status == 200:
+        if reply.status == 200 and request.parameter("continuationToken"):
             for each in reply.document["subscriptions"]:
                 del each["beneficiary"]
         return reply
@@ -610,7 +610,7 @@ def _plans(emulator: "Emulator") -> Callable[[Callable[[Request, Json], None]], 
     return wrap
 
 
-@deviation("plans-of-the-publishers-other-offers-are-listed", breaks=["PLN-002", "PLN-005", "TRM-003"])
+@deviation("plans-of-the-publishers-other-offers-are-listed", breaks=["CHP-020", "PLN-002", "PLN-005", "TRM-003"])
 def plans_of_other_offers_are_listed(emulator: "Emulator") -> None:
     """The plan list holds the public plans of all offers of the publisher."""
 

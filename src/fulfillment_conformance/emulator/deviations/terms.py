@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
 
 
-@deviation("pricing-models-are-mixed", breaks=["TRM-003"])
+@deviation("pricing-models-are-mixed", breaks=["PLN-015", "TRM-003"])
 def pricing_models_are_mixed(emulator: "Emulator") -> None:
     """The last plan of a list has the other pricing model than the others."""
 
