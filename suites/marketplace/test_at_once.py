@@ -126,11 +126,12 @@ def test_of_two_words_at_once_one_stands(marketplace, situations, check):
         check("OPP-018").not_applicable("a rejected change is carried out all the same, which OPP-002 is about")
         return
     said = " and ".join(f"{word} {answer.status_code}" for word, answer in zip(words, answers, strict=True))
+    ends = " or ".join(f"{status} with {value}" for status, value in taken) or "there was none"
+    are_answers = all(answer.is_success or answer.status_code == 409 for answer in answers)
     check("OPP-018").that(
-        all(answer.is_success or answer.status_code == 409 for answer in answers)
-        and (ended.status.value, shown.value) in taken,
+        are_answers and (ended.status.value, shown.value) in taken,
         expected="one word taken, the other answered 409, or 200 without effect; operation and subscription as a word "
-        f"that was taken has it: {' or '.join(f'{status} with {value}' for status, value in taken) or 'there was none'}",
+        f"that was taken has it: {ends}",
         actual=f"{said}; the operation {ended.status.value}, the subscription with {shown.value}",
         rests_on=[*answers, ended, shown],
     )
