@@ -126,6 +126,13 @@ def test_reactions_come_in_order_and_the_last_one_stays(sandbox: Sandbox) -> Non
     assert [call.exchange.status for call in sandbox.calls(ONE, 3)] == [503, 400, 400]
 
 
+def test_a_reaction_to_an_action_is_for_that_action_alone(sandbox: Sandbox) -> None:
+    sandbox.receiver.reacts(ONE, Reaction(status=503), Reaction(), action="Suspend")
+    calls = [sandbox.post(ONE, action=action) for action in ("Renew", "Suspend", "Renew", "Suspend")]
+
+    assert [call.status_code for call in calls] == [200, 503, 200, 200]
+
+
 def test_what_is_usual_can_be_changed(sandbox: Sandbox) -> None:
     sandbox.receiver.usual = Reaction(status=418)
     sandbox.receiver.reacts(OTHER, Reaction())

@@ -69,17 +69,20 @@ class Receiver:
         self._observer = observer
         self._clock = clock
         self._changed = threading.Condition()
-        self._reactions: dict[str, deque[Reaction]] = {}
+        self._reactions: dict[str, tuple[str | None, deque[Reaction]]] = {}
         self._calls: dict[str, list[Notification]] = defaultdict(list)
         self._fault: Exception | None = None
         self._taken_calls = self._taken_bytes = 0
 
     # --- what tests call ---
 
-    def reacts(self, subscription_id: str, *reactions: Reaction) -> None:
-        """Say what happens to the coming calls about a subscription, in this order; the last reaction stays."""
+    def reacts(self, subscription_id: str, *reactions: Reaction, action: str | None = None) -> None:
+        """Say what happens to the coming calls about a subscription, in this order; the last reaction stays.
+
+        With an `action`, that is what happens to the calls about it, and the others are treated as usual.
+        """
         with self._changed:
-            self._reactions[subscription_id.lower()] = deque(reactions)
+            self._reactions[subscription_id.lower()] = action, deque(reactions)
 
     def calls(self, subscription_id: str) -> list[Notification]:
         """Return the calls about a subscription whose answer is settled, in the order in which it was.
@@ -176,8 +179,8 @@ class Receiver:
 
     def _next_reaction(self, notification: Notification) -> Reaction:
         with self._changed:
-            coming = self._reactions.get((notification.subscription_id or "").lower())
-            if not coming:
+            action, coming = self._reactions.get((notification.subscription_id or "").lower(), (None, None))
+            if not coming or action not in {None, notification.action}:
                 return self.usual
             return coming.popleft() if len(coming) > 1 else coming[0]
 

@@ -64,9 +64,9 @@ class Webhook:
         self._late = Patience(shortest=2.0, longest=LATE_SECONDS)
         self._quiet = Patience(shortest=1.0, longest=QUIET_SECONDS)
 
-    def reacts(self, purchase: Purchase, *reactions: Reaction) -> None:
-        """Say what happens to the coming calls about a subscription, in this order; the last reaction stays."""
-        self._own().reacts(purchase.id, *reactions)
+    def reacts(self, purchase: Purchase, *reactions: Reaction, action: str | None = None) -> None:
+        """Say what happens to the coming calls about a subscription, see `Receiver.reacts`."""
+        self._own().reacts(purchase.id, *reactions, action=action)
 
     @contextmanager
     def usually(self, reaction: Reaction) -> Iterator[None]:

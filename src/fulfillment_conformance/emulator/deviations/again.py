@@ -48,7 +48,7 @@ def present_plan_is_the_purchased_one(emulator: "Emulator") -> None:
         return change(caller, subscription_id, plan_id)
 
 
-@deviation("plan-changes-reset-the-seats", breaks=["CHP-022", "WHK-025"])
+@deviation("plan-changes-reset-the-seats", breaks=["CHP-022"], in_stories=["WHK-025"])
 def plan_changes_reset_the_seats(emulator: "Emulator") -> None:
     """After a change of plan a subscription has as many seats as the new plan asks for at least."""
 
