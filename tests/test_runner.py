@@ -44,3 +44,18 @@ def test_under_pytest_one_worker_does_it_all(options: list[str], target: Path, t
     assert len(workers(tmp_path / "output")) == 1
     results = json.loads((tmp_path / "output" / "results.json").read_text(encoding="utf-8"))
     assert {row["outcome"] for row in results["requirements"]} == {"passed"}
+
+
+@pytest.mark.parametrize("more", [[], ["-n", 2]], ids=["alone", "with-workers"])
+def test_nothing_is_left_in_the_machines_temporary_folder(tmp_path: Path, more: list[object]) -> None:
+    (tmp_path / "target.yaml").write_text("role: marketplace\nmarketplace:\n  driver: embedded\n", encoding="utf-8")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environ = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+    said = run(
+        "run", "--target", tmp_path / "target.yaml", "--output", tmp_path / "output", "--only", "LCY-022", *more,
+        environ=environ,
+    )  # fmt: skip
+
+    assert said.code == 0, said.text
+    assert list(temporary.iterdir()) == []

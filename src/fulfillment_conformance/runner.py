@@ -2,8 +2,10 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from fulfillment_conformance import resources
 from fulfillment_conformance.errors import UsageProblem
@@ -60,8 +62,10 @@ def run_suite(
     arguments += [f"--alluredir={options.output / 'allure-results'}", "--clean-alluredir"]
     arguments += [f"--fc-dry-run={options.dry_run}"] if options.dry_run is not None else []
     arguments += ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
+    # pytest's own place keeps what tests wrote, and is tidied up on the way, which can take longer than the run.
     try:
-        return int(pytest.main([*arguments, *pytest_options]))
+        with tempfile.TemporaryDirectory(prefix="fulfillment-conformance-", ignore_cleanup_errors=True) as temporary:
+            return int(pytest.main([*arguments, f"--basetemp={Path(temporary, 'pytest')}", *pytest_options]))
     except ImportError as error:
         if "Error importing plugin" not in str(error):
             raise
