@@ -386,7 +386,7 @@ def test_names_are_shown_escaped_whatever_they_hold(stage, publisher, check):
     plain, odd = stage.subscribed(), stage.purchase(name=markup + "x" * (300 - len(markup)), beneficiary=nobody)
     page = odd.visit()
     odd.complete()
-    resolved = odd.resolves
+    resolved = odd.resolved
     activated = odd.awaits("activate")
     shown = list(odd.buyer.history)
     if activated:
@@ -424,7 +424,7 @@ def test_addresses_are_shown_escaped(stage, purchase, check):
     shown = [each for each in odd.buyer.history if each.receiver == "publisher"]
     injected = [each for each in shown if _holds_markup(each)]
 
-    if not purchase.resolves or not odd.resolves:
+    if not purchase.resolved or not odd.resolved:
         check("GET-038").undecided("the page did not resolve the token", rests_on=[page.answer])
         return
     if page.elsewhere and not injected:

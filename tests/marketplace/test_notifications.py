@@ -123,6 +123,26 @@ def test_every_attempt_nests_the_same_state(world: World) -> None:
     assert first[0].subscription == second[0].subscription == before
 
 
+def test_what_was_not_accepted_can_be_sent_again_at_once(world: World) -> None:
+    subscription_id = world.active()
+    operation = world.market.customer_changes_plan(subscription_id, "gold")
+    world.market.send_again(operation.id)
+    (first,) = world.market.take_deliveries()
+    world.market.delivery_answered(first, 503)
+    world.market.send_again(operation.id)
+    world.market.send_again(operation.id)
+    (second,) = world.market.take_deliveries()
+    world.market.delivery_answered(second, 200)
+    world.market.send_again(operation.id)
+
+    assert (second.attempt, second.sent_at) == (2, first.sent_at)
+    assert world.market.take_deliveries() == []
+    world.wait(WINDOW)
+    assert world.outcome(operation).status is OperationStatus.SUCCEEDED
+    world.wait(EIGHT_HOURS)
+    assert world.market.take_deliveries() == []
+
+
 def test_slow_answers_do_not_stretch_the_eight_hours(world: World) -> None:
     world.market.customer_changes_plan(world.active(), "gold")
     (first,) = world.market.take_deliveries()

@@ -10,8 +10,11 @@ Breaks = Mapping[str, Sequence[str]]
 SHOW_WHEN_OBSERVED = frozenset({"refuses-the-way-back"})
 """Faults in what the live service is known to do and the pages do not tell: they show under that profile alone."""
 
-IN_STORIES: Breaks = {name: fault.in_stories for name, fault in DEVIATIONS.items()}
-"""What a story may show of a fault beside, if the seed leads there."""
+PERHAPS: Breaks = {
+    **{name: fault.perhaps for name, fault in DEVIATIONS.items()},
+    **{name: fault.perhaps for name, fault in registered().items()},
+}
+"""What may fail beside, as the seed or the order of the tests has it."""
 
 DEVIATION_BREAKS: Breaks = {name: fault.breaks for name, fault in DEVIATIONS.items()}
 DEFECT_BREAKS: Breaks = {name: fault.breaks for name, fault in registered().items() if not fault.in_browser}

@@ -16,7 +16,7 @@ import pytest
 from tests.suites.faults import (
     DEFECT_BREAKS,
     DEVIATION_BREAKS,
-    IN_STORIES,
+    PERHAPS,
     SHOW_WHEN_OBSERVED,
     Breaks,
     covering,
@@ -76,10 +76,10 @@ def _judged(role: str, names: Sequence[str], folder: Path, only: Iterable[str] =
     return judge(_target(role, names), folder, *options, *[f"--only={each}" for each in only])
 
 
-def _disagreement(judged: Judged, breaks: set[str], in_stories: set[str]) -> list[str]:
+def _disagreement(judged: Judged, breaks: set[str], perhaps: set[str]) -> list[str]:
     """Say what failed that should not, and what should have failed and did not; nothing, if all is as declared."""
     failed = judged.with_outcome("failed")
-    failed -= in_stories - breaks
+    failed -= perhaps - breaks
     surplus = judged.why(failed - breaks)
     missing = [f"{each}: {judged.outcomes.get(each)}" for each in sorted(breaks - failed)]
     return ["not caught:", *missing, "failed as well:", *surplus] if surplus or missing else []
@@ -88,17 +88,17 @@ def _disagreement(judged: Judged, breaks: set[str], in_stories: set[str]) -> lis
 def _catches_exactly(role: str, names: Sequence[str], tested: Mapping[str, Any], folder: Path) -> None:
     faults = DEVIATION_BREAKS if role == "marketplace" else DEFECT_BREAKS
     breaks = {name: tested.keys() & faults[name] for name in names}
-    in_stories = {name: set(IN_STORIES.get(name, ())) for name in names}
+    perhaps = {name: set(PERHAPS[name]) for name in names}
     expected = set().union(*breaks.values())
     if not expected:
         pytest.skip(f"no test decides any of {', '.join(faults[names[0]])} yet")
     judged = _judged(role, names, folder, () if WANTED else _beside(expected))
-    found = _disagreement(judged, expected, set().union(*in_stories.values()))
+    found = _disagreement(judged, expected, set().union(*perhaps.values()))
     if found and len(names) > 1:
         # Faults may hide each other: whose doing it is shows in runs of one of them, by the tests in question.
         beside = judged.with_outcome("failed") - expected
         alone = {name: _judged(role, [name], folder / name, sorted(breaks[name] | beside)) for name in names}
-        whose = {name: _disagreement(alone[name], breaks[name], in_stories[name]) for name in names}
+        whose = {name: _disagreement(alone[name], breaks[name], perhaps[name]) for name in names}
         found = [line for name, lines in whose.items() if lines for line in (f"{name}:", *lines)]
 
     assert not judged.blamed, "\n".join(["the suite itself broke:", *judged.blamed])

@@ -60,6 +60,14 @@ class Notifications(Foundation, ABC):
         else:
             self._give_up(operation)
 
+    def send_again(self, operation_id: str) -> None:
+        """Make the next attempt now, if one is due later because the last was not accepted; else do nothing."""
+        notification = self._notifications.get(operation_id)
+        timer = notification.timer if notification is not None else None
+        if timer is not None and timer.live and timer.kind is TimerKind.RETRY:
+            self._timers.cancel(timer)
+            self.attempt(operation_id)
+
     # --- decisions ---
 
     def is_taken_in(self, status: int | None) -> bool:

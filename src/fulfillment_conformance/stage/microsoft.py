@@ -321,14 +321,15 @@ class Microsoft:
     ) -> Answer:
         """Send a notification, genuine in everything that is not given, and return the publisher's answer.
 
-        `heard` says whether the marketplace takes the answer for the publisher's; a forged call's it does not.
+        `heard` says whether the marketplace takes the answer for the publisher's; a forged call's it does not. What
+        was not accepted before is thereby sent again, as the marketplace would in a minute.
         """
         if token not in {None, GENUINE}:
             self._redactor.learn(str(token), "token")
 
         async def send() -> Exchange:
             return await self.emulator.send(
-                announcement.delivery,
+                await self._attempt(announcement) if heard else announcement.delivery,
                 token=token,
                 authorization=authorization,
                 payload=payload,
@@ -356,11 +357,18 @@ class Microsoft:
         """Whether the publisher answered the last genuine notification of an operation, and not with 2xx."""
         return not self._taken.get(operation_id, True)
 
+    async def _attempt(self, announcement: Announcement) -> Delivery:
+        """Return what is to be sent of an announcement: the attempt that awaits an answer. On the emulator's loop."""
+        operation_id = announcement.operation.id
+        self.emulator.perform(lambda: self.emulator.market.send_again(operation_id))
+        await asyncio.sleep(0)
+        waiting = [delivery for delivery in self.emulator.held if delivery.operation.id == operation_id]
+        return waiting[-1] if waiting else announcement.delivery
+
     def _discard(self, announcement: Announcement) -> None:
         async def discard() -> None:
             held = self.emulator.held
-            if announcement.delivery in held:
-                held.remove(announcement.delivery)
+            held[:] = [delivery for delivery in held if delivery.operation.id != announcement.operation.id]
 
         self._portal.call(discard)
 

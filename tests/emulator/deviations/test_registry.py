@@ -29,7 +29,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Deviation]:
 
 
 def test_a_deviation_is_listed_with_what_it_breaks_and_does(registry: dict[str, Deviation]) -> None:
-    @deviation("is-late", breaks=["GET-001", "GET-002"], in_stories=["LCY-002"])
+    @deviation("is-late", breaks=["GET-001", "GET-002"], perhaps=["LCY-002"])
     def is_late(_: Emulator) -> None:
         """Comes too late."""
 

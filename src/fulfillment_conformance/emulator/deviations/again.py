@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fulfillment_conformance.emulator.service import Emulator
 
 
-@deviation("later-changes-have-no-effect", breaks=["CHP-022", "CHQ-020"], in_stories=["WHK-025"])
+@deviation("later-changes-have-no-effect", breaks=["CHP-022", "CHQ-020"], perhaps=["WHK-025"])
 def later_changes_have_no_effect(emulator: "Emulator") -> None:
     """Only the first change of a subscription is carried out; the others merely succeed."""
     changed: set[str] = set()
@@ -48,7 +48,7 @@ def present_plan_is_the_purchased_one(emulator: "Emulator") -> None:
         return change(caller, subscription_id, plan_id)
 
 
-@deviation("plan-changes-reset-the-seats", breaks=["CHP-022"], in_stories=["WHK-025"])
+@deviation("plan-changes-reset-the-seats", breaks=["CHP-022"], perhaps=["WHK-025"])
 def plan_changes_reset_the_seats(emulator: "Emulator") -> None:
     """After a change of plan a subscription has as many seats as the new plan asks for at least."""
 
@@ -84,7 +84,7 @@ def highest_number_is_refused(emulator: "Emulator") -> None:
         return change(caller, subscription_id, quantity)
 
 
-@deviation("rejections-lock-the-subscription", breaks=["CHP-001"], in_stories=["LCY-031"])
+@deviation("rejections-lock-the-subscription", breaks=["CHP-001"], perhaps=["LCY-031"])
 def rejections_lock_the_subscription(emulator: "Emulator") -> None:
     """Once a publisher has rejected a change, no other one can begin."""
     locked: set[str] = set()
@@ -142,7 +142,7 @@ def own_cancellations_cannot_be_repeated(emulator: "Emulator") -> None:
         return operation
 
 
-@deviation("operations-are-forgotten-when-another-begins", breaks=["OPG-017"], in_stories=["WHK-025"])
+@deviation("operations-are-forgotten-when-another-begins", breaks=["OPG-017"], perhaps=["WHK-025"])
 def are_forgotten_when_another_begins(emulator: "Emulator") -> None:
     """An operation that has ended is not found any more once the subscription has another one."""
     latest: dict[str, str] = {}
@@ -158,7 +158,7 @@ def are_forgotten_when_another_begins(emulator: "Emulator") -> None:
         return known and bool(is_fetchable(operation))
 
 
-@deviation("a-rejection-can-be-taken-back", breaks=["OPP-018"], in_stories=["OPP-012"])
+@deviation("a-rejection-can-be-taken-back", breaks=["OPP-018"], perhaps=["OPP-012"])
 def a_rejection_can_be_taken_back(emulator: "Emulator") -> None:
     """PATCH Success on a change that was rejected by PATCH Failure is answered 200, and carries it out."""
 
@@ -177,7 +177,7 @@ def a_rejection_can_be_taken_back(emulator: "Emulator") -> None:
 @deviation(
     "silence-carries-out-what-was-rejected",
     breaks=["OPP-002", "OPP-018", "WHK-027", "WHK-029"],
-    in_stories=["CHQ-020"],
+    perhaps=["CHQ-020"],
 )
 def silence_carries_out_what_was_rejected(emulator: "Emulator") -> None:
     """Ten seconds after its rejection a change is carried out, as if the publisher had said nothing."""

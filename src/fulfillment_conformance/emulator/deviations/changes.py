@@ -66,7 +66,7 @@ def locations_lack_the_version(emulator: "Emulator") -> None:
 @deviation(
     "own-changes-are-not-announced",
     breaks=["CHP-006", "CHQ-005", "DEL-004", "EVT-032", "LCY-012", "WHK-040"],
-    in_stories=["WHK-025"],
+    perhaps=["WHK-025"],
 )
 def own_changes_are_not_announced(emulator: "Emulator") -> None:
     """No notification is sent of what the publisher itself started."""

@@ -187,7 +187,7 @@ def cancelled_subscriptions_are_renewed(emulator: "Emulator") -> None:
 @deviation(
     "suspensions-are-of-all-subscriptions",
     breaks=["LCY-007", "LCY-020", "LCY-021", "LST-003"],
-    in_stories=["LCY-015"],
+    perhaps=["LCY-015"],
 )
 def suspensions_are_of_all_subscriptions(emulator: "Emulator") -> None:
     """A missing payment suspends every active subscription of the customer, announced or not."""

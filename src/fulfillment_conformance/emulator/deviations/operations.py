@@ -232,7 +232,7 @@ def _cannot_be_acknowledged(emulator: "Emulator", concerned: Any) -> None:
         return settle(caller, subscription_id, operation_id, status=status)
 
 
-@deviation("reinstatements-cannot-be-acknowledged", breaks=["OPP-001"], in_stories=["OPP-002"])
+@deviation("reinstatements-cannot-be-acknowledged", breaks=["OPP-001"], perhaps=["OPP-002"])
 def reinstatements_cannot_be_acknowledged(emulator: "Emulator") -> None:
     """PATCH on a reinstatement that waits is answered 400."""
     _cannot_be_acknowledged(emulator, lambda _, operation: operation.action is Action.REINSTATE)

@@ -28,12 +28,13 @@ Alteration = Callable[["Emulator"], None]
 class Deviation:
     """A seeded fault: its name, the requirements whose checks fail because of it, and what it does, in a sentence.
 
-    `in_stories` may fail beside: made-up stories, which differ with the seed, end at the first step that goes wrong.
+    `perhaps` names what may fail beside: made-up stories, which differ with the seed, end at the first step that goes
+    wrong.
     """
 
     name: str
     breaks: tuple[str, ...]
-    in_stories: tuple[str, ...]
+    perhaps: tuple[str, ...]
     summary: str
     alter: Alteration
 
@@ -42,15 +43,13 @@ DEVIATIONS: Final[dict[str, Deviation]] = {}
 """Every deviation by its name."""
 
 
-def deviation(
-    name: str, *, breaks: Sequence[str], in_stories: Sequence[str] = ()
-) -> Callable[[Alteration], Alteration]:
+def deviation(name: str, *, breaks: Sequence[str], perhaps: Sequence[str] = ()) -> Callable[[Alteration], Alteration]:
     """Register the decorated function as the deviation `name`, which breaks the requirements `breaks`."""
 
     def register(alter: Alteration) -> Alteration:
         if name in DEVIATIONS:
             raise SuiteFault(f"two deviations are called {name!r}; rename one of them")
-        DEVIATIONS[name] = Deviation(name, tuple(breaks), tuple(in_stories), (alter.__doc__ or "").strip(), alter)
+        DEVIATIONS[name] = Deviation(name, tuple(breaks), tuple(perhaps), (alter.__doc__ or "").strip(), alter)
         return alter
 
     return register

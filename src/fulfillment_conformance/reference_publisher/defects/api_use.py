@@ -176,7 +176,14 @@ def asks_for_a_token_per_purchase(publisher: ReferencePublisher) -> None:
     replace(publisher.api, "resolve", resolve_afresh)
 
 
-@defect("keeps-expired-tokens", breaks=["AUT-010"])
+@defect(
+    "keeps-expired-tokens",
+    breaks=["AUT-010"],
+    perhaps=[
+        *("AAC-008", "ACT-004", "EVT-037", "GET-038", "HDR-027"),
+        *("LND-001", "LND-029", "LST-015", "POL-005", "TST-003"),
+    ],
+)
 def keeps_expired_tokens(publisher: ReferencePublisher) -> None:
     """An access token is renewed once, after the first refusal; the second one is used for ever."""
     tokens = publisher.access_tokens
@@ -220,7 +227,7 @@ def asks_for_the_version_1_resource(publisher: ReferencePublisher) -> None:
     replace(publisher.access_tokens, "current", ask_for_both)
 
 
-@defect("gives-up-at-500", breaks=["HDR-018"])
+@defect("gives-up-at-500", breaks=["HDR-018", "OPP-020"])
 def gives_up_at_500(publisher: ReferencePublisher) -> None:
     """A call that meets a server error is not repeated."""
     _never_repeating(publisher, lambda status: status in {500, 502, 504})

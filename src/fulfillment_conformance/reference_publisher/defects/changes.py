@@ -92,14 +92,19 @@ def takes_the_value_before_the_change(publisher: ReferencePublisher) -> None:
 
 def _never_follows_changes(publisher: ReferencePublisher) -> None:
     """Let nothing repair the account after a change, though the subscription is read."""
+    settle = publisher.follower.settle
 
-    async def look_only(subscription_id: str, _operation_id: str) -> None:
-        await publisher.follower.find(subscription_id)
+    async def look_only(subscription_id: str, operation_id: str) -> None:
+        operation = await publisher.follower.find_operation(subscription_id, operation_id)
+        if operation is not None and operation.action not in _CHANGES:
+            await settle(subscription_id, operation_id)
+        else:
+            await publisher.follower.find(subscription_id)
 
     replace(publisher.follower, "settle", look_only)
 
 
-@defect("trusts-the-payload", breaks=["WHK-009", "WHK-045"])
+@defect("trusts-the-payload", breaks=["EVT-014", "WHK-009", "WHK-045"])
 def trusts_the_payload(publisher: ReferencePublisher) -> None:
     """The operation is read, but what is carried out is what the payload says."""
     change = publisher.webhook.change
@@ -268,7 +273,7 @@ def refuses_every_change(publisher: ReferencePublisher) -> None:
     publisher.webhook.handlers |= dict.fromkeys(_CHANGES, refuse)
 
 
-@defect("fails-on-changes", breaks=["EVT-018", "EVT-020", "TST-003", "WHK-003", "WHK-004"])
+@defect("fails-on-changes", breaks=["EVT-018", "EVT-020", "TST-003", "WHK-003", "WHK-004", "WHK-035"])
 def fails_on_changes(publisher: ReferencePublisher) -> None:
     """Changes make the webhook fail, so that they stay open."""
 

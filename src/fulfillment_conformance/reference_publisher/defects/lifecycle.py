@@ -85,8 +85,11 @@ def forgets_the_plan_while_suspended(publisher: ReferencePublisher) -> None:
             publisher.accounts.save(dataclasses.replace(kept, plan_id="free"))
 
     async def settle_changes(subscription_id: str, operation_id: str) -> None:
+        account = publisher.accounts.get(subscription_id)
         if operation_id not in reinstatements:
             await settle(subscription_id, operation_id)
+        elif account is not None:
+            publisher.accounts.save(account.settled(operation_id))
 
     replace(publisher.webhook, "carry_out", begin_anew)
     replace(publisher.follower, "settle", settle_changes)
@@ -295,7 +298,7 @@ def _afterwards(publisher: ReferencePublisher, action: str, change: Callable[[Ac
         account = publisher.accounts.get(event.subscription_id)
         if verdict.status != 200 or account is None:
             return verdict
-        publisher.accounts.save(change(account))
+        publisher.accounts.save(change(account).settled(event.operation_id))
         return DONE
 
     publisher.webhook.handlers[action] = handle
@@ -334,7 +337,7 @@ def suspends_once(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "take", take_one)
 
 
-@defect("cancels-what-is-suspended", breaks=["EVT-028"])
+@defect("cancels-what-is-suspended", breaks=["EVT-028", "TST-003"])
 def cancels_what_is_suspended(publisher: ReferencePublisher) -> None:
     """A subscription whose payment is missing is cancelled at the marketplace at once."""
     suspend = publisher.webhook.handlers["Suspend"]

@@ -61,7 +61,7 @@ def fails_on_broken_json(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "read", read_carelessly)
 
 
-@defect("requires-seats-as-a-number", breaks=["EVT-015"])
+@defect("requires-seats-as-a-number", breaks=["EVT-014", "EVT-015"])
 def requires_seats_as_a_number(publisher: ReferencePublisher) -> None:
     """A quantity given as text makes the webhook fail."""
 
@@ -83,7 +83,7 @@ def requires_the_nested_subscription(publisher: ReferencePublisher) -> None:
     _insisting(publisher, insist)
 
 
-@defect("requires-descriptions", breaks=["EVT-014"])
+@defect("requires-descriptions", breaks=["EVT-014", "EVT-042"])
 def requires_descriptions(publisher: ReferencePublisher) -> None:
     """A payload whose offer, plan or publisher is empty is refused."""
 
@@ -94,7 +94,7 @@ def requires_descriptions(publisher: ReferencePublisher) -> None:
     _insisting(publisher, insist)
 
 
-@defect("acts-by-the-status-word", breaks=["EVT-043"])
+@defect("acts-by-the-status-word", breaks=["EVT-014", "EVT-043"])
 def acts_by_the_status_word(publisher: ReferencePublisher) -> None:
     """Payloads with another status word than InProgress or Succeeded are refused."""
 
@@ -236,7 +236,7 @@ def refuses_unknown_properties_of_suspend(publisher: ReferencePublisher) -> None
     _insisting(publisher, insist, actions={"Suspend"})
 
 
-@defect("takes-the-seats-from-every-notice", breaks=["EVT-015", "WHK-009", "WHK-045"])
+@defect("takes-the-seats-from-every-notice", breaks=["EVT-014", "EVT-015", "WHK-009", "WHK-045"])
 def takes_the_seats_from_every_notice(publisher: ReferencePublisher) -> None:
     """Every notice sets the seats to what its payload says, and to none where it says nothing."""
     said: dict[str, int | None] = {}

@@ -18,6 +18,7 @@ class Defect:
     Attributes:
         name: in kebab case.
         breaks: ids of the requirements that a publisher with this fault does not meet.
+        perhaps: ids of those that may fail beside, depending on how much time has passed before.
         description: what is wrong with it, in a sentence.
         in_browser: only a browser sees it.
         apply: puts the fault into a publisher that has not served anything yet.
@@ -26,6 +27,7 @@ class Defect:
 
     name: str
     breaks: tuple[str, ...]
+    perhaps: tuple[str, ...]
     description: str
     in_browser: bool = False
     apply: Apply
@@ -40,13 +42,19 @@ _registered: dict[str, Defect] = {}
 
 
 def defect(
-    name: str, *, breaks: Sequence[str], claims: Mapping[str, Any] = MappingProxyType({}), in_browser: bool = False
+    name: str,
+    *,
+    breaks: Sequence[str],
+    perhaps: Sequence[str] = (),
+    claims: Mapping[str, Any] = MappingProxyType({}),
+    in_browser: bool = False,
 ) -> Callable[[Apply], Apply]:
     """Register a function that alters a freshly built publisher; its docstring says what is wrong then.
 
     Args:
         name: in kebab case, unique.
         breaks: requirement ids, as few as are true.
+        perhaps: those of what may fail beside, depending on how much time has passed before.
         claims: what such a publisher says about itself, in the words of a target file.
         in_browser: only a browser sees it.
     """
@@ -58,6 +66,7 @@ def defect(
         _registered[name] = Defect(
             name=name,
             breaks=tuple(breaks),
+            perhaps=tuple(perhaps),
             description=description,
             in_browser=in_browser,
             apply=apply,

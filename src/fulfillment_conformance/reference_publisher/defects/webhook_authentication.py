@@ -455,7 +455,7 @@ def believes_notices_without_proof(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "decide", decide_by_action)
 
 
-@defect("verifies-the-signature-of-version-2-only", breaks=["WHK-018"])
+@defect("verifies-the-signature-of-version-2-only", breaks=["WHK-018", "WHK-024"])
 def verifies_the_signature_of_version_2_only(publisher: ReferencePublisher) -> None:
     """A token of version 1 is read, and its signature is not looked at."""
     verify = publisher.webhook_tokens.signed_claims
@@ -491,7 +491,7 @@ def checks_the_issuer_of_version_2_only(publisher: ReferencePublisher) -> None:
     _unchecked_in_version_1(publisher, "iss")
 
 
-@defect("checks-the-times-of-version-2-only", breaks=["WHK-019", "WHK-020"])
+@defect("checks-the-times-of-version-2-only", breaks=["WHK-019", "WHK-020", "WHK-024"])
 def checks_the_times_of_version_2_only(publisher: ReferencePublisher) -> None:
     """A token of version 1 is good for ever, and before its time."""
     _unchecked_in_version_1(publisher, "exp")
