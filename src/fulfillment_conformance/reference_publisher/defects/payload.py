@@ -72,7 +72,7 @@ def requires_seats_as_a_number(publisher: ReferencePublisher) -> None:
     _insisting(publisher, insist)
 
 
-@defect("requires-the-nested-subscription", breaks=["EVT-014"])
+@defect("requires-the-nested-subscription", breaks=["EVT-014", "EVT-042"])
 def requires_the_nested_subscription(publisher: ReferencePublisher) -> None:
     """A payload without a subscription object is refused."""
 
