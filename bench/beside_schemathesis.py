@@ -5,13 +5,17 @@
 Each deviation of the emulator is served in turn, and both look at it. Schemathesis is given an access token, a pending
 and an active subscription, and the seed; everything else is as it comes. What it reports about the emulator without a
 deviation (three times, for its data differ) is no find, whatever ids and made-up names it comes with. The suite has
-found a fault if a requirement fails that the deviation breaks, and found it exactly if nothing else fails. A line per
+found a fault if a requirement fails that the deviation breaks, and found it exactly if nothing else fails.
+
+`--together 5` serves five deviations at once, which break different requirements, and looks at them one by one where
+that shows more than it should: for schemathesis anything, for the suite anything but what they break. A line per
 deviation and tool goes to the results; what is there already is not measured again, so a stopped command goes on where
-it was. The table is printed as markdown.
+it was. The table is printed as markdown; its times are those of runs that looked at one deviation alone.
 """
 
 import argparse
 import json
+import math
 import re
 import statistics
 import subprocess
@@ -28,6 +32,7 @@ from typing import Any
 import httpx2
 
 from fulfillment_conformance.emulator.deviations import DEVIATIONS
+from fulfillment_conformance.seeded_faults import grouped
 from fulfillment_conformance.suite_index import read_suites, tests_by_requirement
 
 BASELINES = 3
@@ -40,10 +45,10 @@ Found = frozenset[str]
 
 
 @contextmanager
-def served(deviation: str | None) -> Iterator[str]:
-    """Serve the emulator, with a deviation or without one, and yield its origin."""
+def served(deviations: Sequence[str]) -> Iterator[str]:
+    """Serve the emulator with deviations, and yield its origin."""
     command = [sys.executable, "-m", "fulfillment_conformance.cli", "emulate", "--port", "0"]
-    command += ["--deviation", deviation] if deviation else []
+    command += [option for name in deviations for option in ("--deviation", name)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert process.stdout is not None
@@ -53,7 +58,7 @@ def served(deviation: str | None) -> Iterator[str]:
             if line.startswith("control surface"):
                 yield line.split()[-1].removesuffix("/control")
                 return
-        raise SystemExit(f"the emulator with {deviation or 'no deviation'} did not start:\n{''.join(said)}")
+        raise SystemExit(f"the emulator with {', '.join(deviations) or 'no deviation'} did not start:\n{''.join(said)}")
     finally:
         process.terminate()
         process.communicate()
@@ -136,24 +141,42 @@ def suite(origin: str) -> tuple[Found, float]:
         return frozenset(row["id"] for row in rows if row["outcome"] == "failed"), seconds
 
 
-def look(by: str, deviation: str, openapi: Path) -> dict[str, Any]:
-    """Let one of both look at one deviation."""
-    with served(deviation) as origin:
+def look(by: str, names: Sequence[str], openapi: Path, known: Found) -> list[dict[str, Any]]:
+    """Let one of both look at deviations: at all of them at once, and at each where that tells more than it should."""
+    with served(names) as origin:
         found, seconds = schemathesis(origin, openapi, SEED) if by == SCHEMATHESIS else suite(origin)
-    row: dict[str, Any] = {"deviation": deviation, "by": by, "seconds": round(seconds, 1)}
+    if len(names) == 1:
+        return [_row(by, names[0], found) | {"seconds": round(seconds, 1)}]
+    broken = {each for name in names for each in _declared(name)}
+    perhaps = {each for name in names for each in DEVIATIONS[name].perhaps}
+    if kinds(found) - known if by == SCHEMATHESIS else not broken <= found <= broken | perhaps:
+        return [row for name in names for row in look(by, [name], openapi, known)]
+    return [_row(by, name, found & _declared(name) if by == SUITE else found) for name in names]
+
+
+def _row(by: str, name: str, found: Found) -> dict[str, Any]:
     if by == SCHEMATHESIS:
-        return {**row, "found": sorted(found)}
+        return {"deviation": name, "by": by, "found": sorted(found)}
+    declared = _declared(name)
+    return {
+        "deviation": name,
+        "by": by,
+        "found": sorted(found & declared),
+        "beside": sorted(found - declared - set(DEVIATIONS[name].perhaps)),
+        "missed": sorted(declared - found),
+    }
+
+
+def _declared(name: str) -> Found:
     tested = tests_by_requirement(read_suites())
-    declared = frozenset(each for each in DEVIATIONS[deviation].breaks if each in tested)
-    beside = found - declared - set(DEVIATIONS[deviation].perhaps)
-    return {**row, "found": sorted(found & declared), "beside": sorted(beside), "missed": sorted(declared - found)}
+    return frozenset(each for each in DEVIATIONS[name].breaks if each in tested)
 
 
 def baseline(by: str, openapi: Path) -> dict[str, Any]:
     """Let one of both look at the emulator as it is; schemathesis several times, for its data differ."""
     found: Found = frozenset()
     for seed in range(SEED, SEED + (BASELINES if by == SCHEMATHESIS else 1)):
-        with served(None) as origin:
+        with served([]) as origin:
             reported, _ = schemathesis(origin, openapi, seed) if by == SCHEMATHESIS else suite(origin)
             found |= reported
     return {"deviation": None, "by": by, "found": sorted(found)}
@@ -166,7 +189,10 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     if not judged:
         return "No deviation was looked at by both yet."
     exact = sum(not ours[name]["beside"] and not ours[name]["missed"] for name in judged)
-    median = [statistics.median(by[name]["seconds"] for name in judged) for by in (theirs, ours)]
+    median = [
+        statistics.median([by[name]["seconds"] for name in judged if "seconds" in by[name]] or [math.nan])
+        for by in (theirs, ours)
+    ]
     known = kinds(theirs[None]["found"])
     found = [
         {name for name in judged if kinds(theirs[name]["found"]) - known},
@@ -190,6 +216,7 @@ def main() -> None:
     parser.add_argument("--openapi", type=Path, required=True, help="Microsoft's published file, saasapi.v2.json")
     parser.add_argument("--results", type=Path, required=True, help="where a line per deviation is kept")
     parser.add_argument("--jobs", type=int, default=1, help="how many deviations are looked at at once")
+    parser.add_argument("--together", type=int, default=1, help="how many deviations are served at once")
     parser.add_argument("--by", choices=(SCHEMATHESIS, SUITE), help="let only one of both look")
     parser.add_argument("deviations", nargs="*", help="all of them, if none is named")
     options = parser.parse_args()
@@ -211,10 +238,13 @@ def main() -> None:
             done[None] = baseline(by, options.openapi)
             keep(done[None])
         wanted = [name for name in options.deviations or sorted(DEVIATIONS) if name not in done]
+        groups = grouped({name: DEVIATIONS[name].breaks for name in wanted}, options.together)
+        known = kinds(done[None]["found"])
         with ThreadPoolExecutor(options.jobs) as pool:
-            for row in pool.map(partial(look, by, openapi=options.openapi), wanted):
-                keep(row)
-                print(f"{row['deviation']}: {by} {len(row['found'])}", file=sys.stderr)
+            for found in pool.map(partial(look, by, openapi=options.openapi, known=known), groups):
+                for row in found:
+                    keep(row)
+                    print(f"{row['deviation']}: {by} {len(row['found'])}", file=sys.stderr)
     print(table(rows))
 
 

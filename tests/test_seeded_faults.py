@@ -2,7 +2,7 @@
 
 from fulfillment_conformance.emulator.deviations import DEVIATIONS
 from fulfillment_conformance.reference_publisher.defects import registered
-from fulfillment_conformance.seeded_faults import faults_by_requirement
+from fulfillment_conformance.seeded_faults import faults_by_requirement, grouped
 
 
 def test_every_fault_is_found_under_everything_that_it_breaks() -> None:
@@ -19,3 +19,11 @@ def test_a_fault_says_what_it_does_in_one_line() -> None:
         for fault in faults:
             assert fault.summary.endswith("."), fault
             assert "\n" not in fault.summary, fault
+
+
+def test_faults_of_a_group_break_different_requirements() -> None:
+    breaks = {"one": ["A", "B"], "two": ["B"], "three": ["C"], "many": [str(number) for number in range(9)]}
+
+    assert grouped(breaks, size=2) == [("many",), ("one", "three"), ("two",)]
+    assert grouped(breaks, size=1) == [("many",), ("one",), ("three",), ("two",)]
+    assert grouped({}) == []

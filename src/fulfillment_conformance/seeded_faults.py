@@ -1,5 +1,6 @@
 """Which seeded faults prove that a requirement's tests can fail: the emulator's deviations, the publisher's defects."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fulfillment_conformance.emulator.deviations import DEVIATIONS
@@ -24,3 +25,22 @@ def faults_by_requirement() -> dict[str, list[SeededFault]]:
         for broken in defect.breaks:
             index.setdefault(broken, []).append(SeededFault(defect.name, defect.description))
     return index
+
+
+def grouped(faults: Mapping[str, Sequence[str]], size: int = 5) -> list[tuple[str, ...]]:
+    """Put faults together that one run can look at: no two of a group break the same; who breaks much stays alone.
+
+    Args:
+        faults: name -> the requirements that a fault breaks.
+        size: how many come together at the most.
+    """
+    groups: list[list[str]] = []
+    for name in sorted(faults, key=lambda name: (-len(faults[name]), name)):
+        for group in groups:
+            taken = {broken for each in group for broken in faults[each]}
+            if len(group) < size and len(taken | set(faults[name])) <= 4 * size and taken.isdisjoint(faults[name]):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return [tuple(group) for group in groups]

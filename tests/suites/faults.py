@@ -21,20 +21,6 @@ DEFECT_BREAKS: Breaks = {name: fault.breaks for name, fault in registered().item
 """Those that only a browser sees are in `test_in_the_browser.py`."""
 
 
-def grouped(faults: Breaks, size: int = 5) -> list[tuple[str, ...]]:
-    """Put faults together that break different requirements; those that break many stay alone."""
-    groups: list[list[str]] = []
-    for name in sorted(faults, key=lambda name: (-len(faults[name]), name)):
-        for group in groups:
-            taken = {broken for each in group for broken in faults[each]}
-            if len(group) < size and len(taken | set(faults[name])) <= 4 * size and taken.isdisjoint(faults[name]):
-                group.append(name)
-                break
-        else:
-            groups.append([name])
-    return [tuple(group) for group in groups]
-
-
 def covering(faults: Breaks, wanted: Iterable[str]) -> list[str]:
     """Choose few faults that together break all that is wanted and that any fault breaks."""
     left = {broken for breaks in faults.values() for broken in breaks} & set(wanted)

@@ -20,12 +20,12 @@ from tests.suites.faults import (
     SHOW_WHEN_OBSERVED,
     Breaks,
     covering,
-    grouped,
 )
 from tests.suites.runs import Judged, judge
 
 from fulfillment_conformance import suite_index
 from fulfillment_conformance.catalogue import Catalogue
+from fulfillment_conformance.seeded_faults import grouped
 
 WANTED = os.environ.get("FC_FAULTS", "")
 

@@ -45,7 +45,7 @@ def fails_on_suspend(publisher: ReferencePublisher) -> None:
     _before(publisher, "Suspend", 500)
 
 
-@defect("deletes-the-account-at-suspend", breaks=["EVT-027", "EVT-028"])
+@defect("deletes-the-account-at-suspend", breaks=["EVT-027", "EVT-028", "LCY-027"])
 def deletes_the_account_at_suspend(publisher: ReferencePublisher) -> None:
     """Account, data and settings are gone as soon as a payment is missing."""
     deleted: set[str] = set()

@@ -70,7 +70,7 @@ def _end(publisher: ReferencePublisher, subscription_id: str) -> None:
         publisher.accounts.save(dataclasses.replace(account, status=Status.UNSUBSCRIBED))
 
 
-@defect("sends-plan-and-seats-together", breaks=["CHP-019"])
+@defect("sends-plan-and-seats-together", breaks=["CHP-019", "CHP-028"])
 def sends_plan_and_seats_together(publisher: ReferencePublisher) -> None:
     """PATCH names plan and seats in one body, first; the right call follows when it is refused."""
     change_plan = publisher.api.change_plan

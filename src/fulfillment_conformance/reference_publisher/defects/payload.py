@@ -116,7 +116,7 @@ def fails_on_times_with_an_offset(publisher: ReferencePublisher) -> None:
     _insisting(publisher, insist)
 
 
-@defect("fails-on-a-missing-term", breaks=["EVT-045"])
+@defect("fails-on-a-missing-term", breaks=["EVT-034", "EVT-045", "WHK-035"])
 def fails_on_a_missing_term(publisher: ReferencePublisher) -> None:
     """A subscription object without term dates makes the webhook fail."""
 
@@ -152,7 +152,7 @@ def fails_on_unknown_actions(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "take", take_by_enumeration)
 
 
-@defect("reports-unknown-actions", breaks=["WHK-033"])
+@defect("reports-unknown-actions", breaks=["V1-009", "WHK-033"])
 def reports_unknown_actions(publisher: ReferencePublisher) -> None:
     """The operation of an unknown action is reported as carried out."""
     take = publisher.webhook.take
@@ -203,7 +203,7 @@ def requires_seats_as_a_number_at_suspend(publisher: ReferencePublisher) -> None
     _insisting(publisher, insist, actions={"Suspend"})
 
 
-@defect("knows-one-status-of-a-reinstatement", breaks=["EVT-043"])
+@defect("knows-one-status-of-a-reinstatement", breaks=["EVT-014", "EVT-043"])
 def knows_one_status_of_a_reinstatement(publisher: ReferencePublisher) -> None:
     """A Reinstate whose status is not InProgress is refused."""
 

@@ -42,7 +42,7 @@ def refuses_a_repeated_renewal(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "take", take_once)
 
 
-@defect("knows-only-the-last-operation", breaks=["WHK-032"])
+@defect("knows-only-the-last-operation", breaks=["WHK-032", "WHK-055"])
 def knows_only_the_last_operation(publisher: ReferencePublisher) -> None:
     """Only the last event of a subscription is known to have been handled; an older change is carried out anew."""
     change = publisher.webhook.change

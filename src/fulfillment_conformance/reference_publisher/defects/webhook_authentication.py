@@ -467,7 +467,7 @@ def verifies_the_signature_of_version_2_only(publisher: ReferencePublisher) -> N
     replace(publisher.webhook_tokens, "signed_claims", signed_claims)
 
 
-@defect("checks-the-audience-of-version-2-only", breaks=["WHK-015"])
+@defect("checks-the-audience-of-version-2-only", breaks=["WHK-015", "WHK-024"])
 def checks_the_audience_of_version_2_only(publisher: ReferencePublisher) -> None:
     """A token of version 1 may be made out to anybody."""
     _unchecked_in_version_1(publisher, "aud")
@@ -574,7 +574,7 @@ def believes_whom_it_believed_before(publisher: ReferencePublisher) -> None:
     replace(publisher.webhook, "decide", decide_by_memory)
 
 
-@defect("refuses-tokens-that-are-not-fresh", breaks=["WHK-012"])
+@defect("refuses-tokens-that-are-not-fresh", breaks=["WHK-012", "WHK-048"])
 def refuses_tokens_that_are_not_fresh(publisher: ReferencePublisher) -> None:
     """A token that was issued more than five minutes ago is refused, however long it is good for."""
 
