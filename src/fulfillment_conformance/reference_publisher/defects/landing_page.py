@@ -449,10 +449,12 @@ def admits_everybody(publisher: ReferencePublisher) -> None:
 def admits_the_purchaser_only(publisher: ReferencePublisher) -> None:
     """What a reseller has bought cannot be set up by the customer who uses it."""
 
-    def may_set_up(user: User, subscription: Subscription) -> bool:
-        return user.tenant_id == subscription.purchaser.tenant_id
+    may_set_up = publisher.landing.may_set_up
 
-    replace(publisher.landing, "may_set_up", may_set_up)
+    def purchaser_may(user: User, subscription: Subscription) -> bool:
+        return may_set_up(user, dataclasses.replace(subscription, beneficiary=subscription.purchaser))
+
+    replace(publisher.landing, "may_set_up", purchaser_may)
 
 
 def show_in_sight(publisher: ReferencePublisher) -> None:

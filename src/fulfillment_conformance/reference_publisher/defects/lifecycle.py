@@ -295,11 +295,21 @@ def _afterwards(publisher: ReferencePublisher, action: str, change: Callable[[Ac
 
     async def handle(event: Event, operation: Operation | None, subscription: Subscription) -> Verdict:
         verdict = await handler(event, operation, subscription)
-        account = publisher.accounts.get(event.subscription_id)
-        if verdict.status != 200 or account is None:
+
+        def leave() -> None:
+            account = publisher.accounts.get(event.subscription_id)
+            if account is not None:
+                publisher.accounts.save(change(account))
+
+        async def finish() -> None:
+            if verdict.then is not None:
+                await verdict.then()
+            leave()
+
+        if verdict.status != 200:
             return verdict
-        publisher.accounts.save(change(account).settled(event.operation_id))
-        return DONE
+        leave()
+        return dataclasses.replace(verdict, then=finish)
 
     publisher.webhook.handlers[action] = handle
 
