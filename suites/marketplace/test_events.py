@@ -371,7 +371,10 @@ def test_a_renewal_is_announced(situations, is_sent, has_its_status, check):
 def test_a_renewal_tells_the_new_term(marketplace, situations, webhook, check):
     """Renew: the dates inside are those of the new term."""
     purchase = situations.with_a_term()
-    before = day_of(marketplace.get_subscription(purchase.id)["term"]["endDate"].value)
+    shown = marketplace.get_subscription(purchase.id)
+    before = day_of(shown["term"]["endDate"].value)
+    if before is None:
+        raise Precondition("the term has no endDate, or none that is a day (GET-030)", shown.exchange)
     situations.event(purchase, "Renew")
     term = webhook.expects(purchase, "Renew").subscription["term"]
     start, end = day_of(term["startDate"].value), day_of(term["endDate"].value)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fulfillment_conformance.backend.judgements import UNUSABLE_TOKENS
+from fulfillment_conformance.backend.judgements import UNUSABLE_TOKENS, number_of_seats
 from fulfillment_conformance.interruptions import MissingCapability, Precondition
 from fulfillment_conformance.marks import requirement
 
@@ -126,8 +126,10 @@ def test_resolve_tells_the_plan_after_a_change(marketplace, situations, subscrib
         resolved = _resolves(marketplace, situations.manage_token(subscribed))
         got = marketplace.get_subscription(subscribed.id)
 
-        if got.plan.value == target:  # which CHP-022 asks
+        if got.plan.value == target:
             check("RES-008").equals(resolved["planId"], target)
+        else:
+            check("RES-008").not_applicable("Get subscription shows no change, which CHP-022 is about")
         _carries(check("RES-010"), resolved, got)
 
 
@@ -141,8 +143,10 @@ def test_resolve_tells_the_seats_after_a_change(marketplace, situations, check):
         resolved = _resolves(marketplace, situations.manage_token(subscribed))
         got = marketplace.get_subscription(subscribed.id)
 
-        if got.quantity.value == seats:  # which CHQ-020 asks
+        if number_of_seats(got.quantity.value) == seats:
             _tells_seats(check("RES-009"), resolved["quantity"], seats)
+        else:
+            check("RES-009").not_applicable("Get subscription shows no change, which CHQ-020 is about")
         _carries(check("RES-010"), resolved, got)
 
 

@@ -53,7 +53,7 @@ def test_a_run_that_cannot_begin_decides_the_exit_code(tmp_path: Path) -> None:
 def test_a_request_to_end_is_passed_on_and_keeps_what_there_is(tmp_path: Path) -> None:
     recorded = [tmp_path / role / "exchanges.jsonl" for role in TARGETS]
     with start("demo", "--output", tmp_path) as process:
-        while not all(file.is_file() and file.stat().st_size > 50_000 for file in recorded):
+        while not all(file.is_file() and file.stat().st_size > 0 for file in recorded):
             assert process.poll() is None
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGTERM)

@@ -40,8 +40,8 @@ from fulfillment_conformance.stage.usual import Usual, UsualEvents
 
 TABLE: Final = Path(__file__).with_name("variations.json")
 
-GENERATED: Final = ("test_schema.py", "test_lifecycle.py")
-"""What makes its requests up: which of them is the nth one is nobody's concern."""
+GENERATED: Final = ("test_schema.py", "test_lifecycle.py", "test_at_once.py")
+"""What makes its requests up, or lets two race: which of them is the nth one is nobody's concern."""
 
 TARGETS: Final[Mapping[str, dict[str, Any]]] = {
     "marketplace": {"role": "marketplace", "marketplace": {"driver": "embedded"}},

@@ -88,9 +88,14 @@ class Stage:
         """Put a flat plan on sale that did not exist when the publisher was built, as private offers do."""
         offer, ordinary = self.flat_plan()
         plan = replace(ordinary, plan_id=UNHEARD_OF_PLAN, display_name="Negotiated Yesterday")
-        offer = replace(offer, plans=(*offer.plans, plan))
-        self.microsoft.perform(lambda market: market.publish(offer))
-        return offer, plan
+
+        def publish(market: Marketplace) -> Offer:
+            sold = next(each for each in market.offers() if each.offer_id == offer.offer_id)
+            kept = [each for each in sold.plans if each.plan_id != plan.plan_id]
+            market.publish(replace(sold, plans=(*kept, plan)))
+            return replace(offer, plans=(*offer.plans, plan))
+
+        return self.microsoft.perform(publish), plan
 
     @property
     def caller(self) -> Caller:
