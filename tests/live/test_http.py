@@ -233,8 +233,12 @@ def test_whoever_connects_by_himself_is_sent_to_the_same_place_and_counted(acc: 
 
 @contextmanager
 def workers(acc: Account, count: int, work: Any) -> Iterator[None]:
+    # Whoever is late would find the budget spent before it has opened anything.
+    opened = threading.Barrier(count)
+
     def run() -> None:
         with acc.service() as service:
+            opened.wait(60)
             work(service)
 
     threads = [threading.Thread(target=run) for _ in range(count)]
