@@ -71,10 +71,9 @@ class Inside:
         """
         call = _Call(request, self._origin)
         self._serving.begin(lambda: call.make(self._serving.app))
-        is_late = not call.ended.wait(request.extensions["timeout"]["read"])
-        self._serving.begin(call.hang_up)
         failure: Exception | None = None
-        if is_late:
+        if not call.ended.wait(request.extensions["timeout"]["read"]):
+            self._serving.begin(call.hang_up)
             failure = httpcore2.ReadTimeout("timed out")
         elif call.is_cut:
             failure = httpcore2.RemoteProtocolError(
