@@ -50,7 +50,7 @@ def test_a_run_that_cannot_begin_decides_the_exit_code(tmp_path: Path) -> None:
     assert second.startswith("publisher    no verdict:")
 
 
-def tests_begun(recorded: Path) -> set[str]:
+def begun(recorded: Path) -> set[str]:
     """Return the tests that have made a request so far."""
     text = recorded.read_text(encoding="utf-8") if recorded.is_file() else ""
     return set(re.findall(r'"test": "([^"]*::[^"]*)"', text))
@@ -60,7 +60,7 @@ def tests_begun(recorded: Path) -> set[str]:
 def test_a_request_to_end_is_passed_on_and_keeps_what_there_is(tmp_path: Path) -> None:
     recorded = [tmp_path / role / "exchanges.jsonl" for role in TARGETS]
     with start("demo", "--output", tmp_path) as process:
-        while not all(len(tests_begun(file)) > 1 for file in recorded):  # so that one has ended
+        while not all(len(begun(file)) > 1 for file in recorded):  # so that one has ended
             assert process.poll() is None
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGTERM)
