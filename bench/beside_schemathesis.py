@@ -25,7 +25,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +168,12 @@ def _row(by: str, name: str, found: Found) -> dict[str, Any]:
 
 
 def _declared(name: str) -> Found:
-    tested = tests_by_requirement(read_suites())
-    return frozenset(each for each in DEVIATIONS[name].breaks if each in tested)
+    return frozenset(each for each in DEVIATIONS[name].breaks if each in _tested())
+
+
+@cache
+def _tested() -> Found:
+    return frozenset(tests_by_requirement(read_suites()))
 
 
 def baseline(by: str, openapi: Path) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class Serving:
 
     def stop(self) -> None:
         """Close the port, give answers that are being written `GRACE_SECONDS`, and end; once more does nothing."""
-        if self in self._portal._servings:
+        if self.is_up:
             self._portal._servings.discard(self)
             self._portal.call(self._server.stop)
 
